@@ -1,0 +1,208 @@
+"""The plan: what goes where on the canvas, in words. One JSON format, versioned, checked by a schema.
+
+High level means content, objects and layout; low level means colour, texture, material, light and
+style (arXiv 2501.07070, section II-A). The split of a phrase into an instance and its attributes
+follows arXiv 2504.10148.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from .compose import compose_prompt
+from .errors import PlanError
+from .schema import MAX_NOTES, MAX_REGIONS, MAX_TEXT, MAX_WORDS, PLAN_VERSION, parse_plan_json
+
+Box = tuple[float, float, float, float]
+Level = Literal["both", "high", "low"]
+
+MAX_WEIGHT = 10.0
+MAX_ORDER = 1000
+MIN_ASPECT, MAX_ASPECT = 1 / 16, 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPlan:
+    """One region of a plan.
+
+    Attributes:
+        high_level: content, objects, layout ("a circle on black background").
+        low_level: colour, texture, material, light, style ("red, watercolor style").
+        box: x0, y0, x1, y1 in fractions of the canvas, or None: the region of the same index.
+        weight: 0 < weight <= 10.
+        order: larger is nearer the viewer.
+        instance: the object's noun ("circle"), as it stands in `high_level`.
+        attributes: what is said of the instance ("red",); each is also a part of `low_level`.
+        negative: what this region must not show.
+        phrase: the whole prompt, where joining the two levels would not read as it was written;
+            empty: the levels are joined by `compose_prompt`.
+    """
+
+    high_level: str
+    low_level: str = ""
+    box: Box | None = None
+    weight: float = 1.0
+    order: int = 0
+    instance: str = ""
+    attributes: tuple[str, ...] = ()
+    negative: str = ""
+    phrase: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("high_level", "low_level", "instance", "negative", "phrase"):
+            _check_text(f"region.{name}", getattr(self, name), MAX_TEXT)
+        _check_words("region.attributes", self.attributes, MAX_WORDS)
+        if not _is_number(self.weight) or not 0 < self.weight <= MAX_WEIGHT:
+            raise PlanError(
+                f"A region's weight is {_show(self.weight)}; expected a number above 0 and at most "
+                f"{MAX_WEIGHT:g}. Leave the region out to switch it off."
+            )
+        if isinstance(self.order, bool) or not isinstance(self.order, int):
+            raise PlanError(f"A region's order is {_show(self.order)}; expected a whole number.")
+        if abs(self.order) > MAX_ORDER:
+            raise PlanError(
+                f"A region's order is {_show(self.order)}; expected -{MAX_ORDER} to {MAX_ORDER}."
+            )
+        if self.box is not None:
+            check_box(self.box)
+
+    def prompt(self, level: Level = "both") -> str:
+        """The text to encode for this region.
+
+        Args:
+            level: "high" or "low" for one level alone, "both" for the whole prompt. A level that
+                is empty gives the whole prompt, since an empty prompt would erase the region.
+        """
+        whole = self.phrase or compose_prompt(
+            self.high_level, self.low_level, self.instance, self.attributes
+        )
+        if level == "both":
+            return whole
+        if level == "high":
+            return self.high_level or whole
+        if level == "low":
+            return self.low_level or whole
+        raise PlanError(f"The prompt level is {_show(level)}; expected 'both', 'high' or 'low'.")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole plan.
+
+    Attributes:
+        global_prompt: the prompt of the whole picture.
+        negative_prompt: what the picture must not show.
+        regions: at most 64, in the order of the regions they belong to.
+        aspect: width / height of the canvas, or None if it does not matter.
+        background: what lies behind everything ("on black background").
+        notes: what could not be placed or had to be changed, in sentences.
+    """
+
+    global_prompt: str
+    negative_prompt: str = ""
+    regions: tuple[RegionPlan, ...] = ()
+    aspect: float | None = None
+    background: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("global_prompt", "negative_prompt", "background"):
+            _check_text(name, getattr(self, name), MAX_TEXT)
+        _check_words("notes", self.notes, MAX_NOTES)
+        if not isinstance(self.regions, tuple) or not all(
+            isinstance(region, RegionPlan) for region in self.regions
+        ):
+            raise PlanError("A plan's regions must be a tuple of RegionPlan.")
+        if len(self.regions) > MAX_REGIONS:
+            raise PlanError(
+                f"The plan has {len(self.regions)} regions; expected at most {MAX_REGIONS}."
+            )
+        if self.aspect is not None and (
+            not _is_number(self.aspect) or not MIN_ASPECT <= self.aspect <= MAX_ASPECT
+        ):
+            raise PlanError(
+                f"The plan's aspect is {_show(self.aspect)}; expected width / height between "
+                f"{MIN_ASPECT:g} and {MAX_ASPECT:g}, or null."
+            )
+
+    def to_json(self) -> str:
+        """The plan as indented JSON, valid by `plan.schema.json`; `from_json` reads it back."""
+        fields = asdict(self)
+        return json.dumps({"version": PLAN_VERSION, **fields}, ensure_ascii=False, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read a plan that a person, the editor or a language model wrote.
+
+        Raises:
+            PlanError: names the path of the first thing that is wrong, what it got and expected.
+        """
+        fields = parse_plan_json(text)
+        fields.pop("version", None)
+        regions = []
+        for index, region in enumerate(fields.pop("regions", [])):
+            box = region.pop("box", None)
+            attributes = tuple(region.pop("attributes", ()))
+            try:
+                regions.append(
+                    RegionPlan(
+                        box=None if box is None else tuple(float(edge) for edge in box),
+                        attributes=attributes,
+                        weight=float(region.pop("weight", 1.0)),
+                        order=int(region.pop("order", 0)),
+                        **region,
+                    )
+                )
+            except PlanError as error:
+                raise PlanError(f"The plan is wrong at regions[{index}]: {error}") from None
+        aspect = fields.pop("aspect", None)
+        return cls(
+            regions=tuple(regions),
+            aspect=None if aspect is None else float(aspect),
+            notes=tuple(fields.pop("notes", ())),
+            **fields,
+        )
+
+
+def check_box(box: Box) -> None:
+    """Raise PlanError unless `box` is x0 < x1, y0 < y1 within [0, 1]."""
+    if not isinstance(box, tuple) or len(box) != 4 or not all(_is_number(edge) for edge in box):
+        raise PlanError(f"A box is {_show(box)}; expected four numbers x0, y0, x1, y1.")
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+        raise PlanError(
+            f"A box is {_show(box)}; expected fractions of the canvas with 0 <= x0 < x1 <= 1 and "
+            "0 <= y0 < y1 <= 1."
+        )
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _check_text(name: str, value: object, limit: int) -> None:
+    if not isinstance(value, str):
+        raise PlanError(f"{name} is {_show(value)}; expected a text.")
+    if len(value) > limit:
+        raise PlanError(f"{name} has {len(value)} characters; expected at most {limit}.")
+
+
+def _check_words(name: str, value: object, limit: int) -> None:
+    if not isinstance(value, tuple) or len(value) > limit:
+        raise PlanError(f"{name} is {_show(value)}; expected a tuple of at most {limit} texts.")
+    for word in value:
+        _check_text(name, word, MAX_TEXT)
+
+
+def _show(value: object) -> str:
+    """`repr`, cut: a message must stay readable whatever was passed."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer too long to be printed
+        text = "a very large number"
+    return text if len(text) <= 80 else text[:77] + "..."
