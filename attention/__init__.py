@@ -1,0 +1,20 @@
+"""Regional attention for diffusion transformers.
+
+A *family* says where a model's tokens are, a *rule* says who may look at whom, how strongly and
+when, and the *engine* computes exactly that without ever building an N x T attention mask.
+
+From latent to output::
+
+    RegionSet --tokens--> ownership [R+1, N] --rule--> Groups --engine--> attention output [B, N, C]
+                 ^ the latent's real size                        ^ q, k, v from the family
+
+Shape legend, used in every docstring of this package::
+
+    B  batch rows of one model call (images x conditioning entries)
+    N  image tokens            T  text tokens of one prompt
+    R  regions                 H  attention heads
+    D  width of one head       C  hidden width, C = H * D
+    h, w  height and width of the latent
+
+Only ``families/`` and ``host.py`` import ComfyUI; all else is torch alone.
+"""

@@ -1,0 +1,28 @@
+"""The supported families, in order of detection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import UnsupportedModelError
+from .base import Family
+from .hunyuan_dit import HunyuanDiT
+
+FAMILIES: tuple[Family, ...] = (HunyuanDiT(),)
+
+
+def find_family(model: Any) -> Family:
+    """The family of ComfyUI's ``model_base.BaseModel``.
+
+    Raises:
+        UnsupportedModelError: names the class that it got and the families that work.
+    """
+    for family in FAMILIES:
+        if family.matches(model):
+            return family
+    network = type(getattr(model, "diffusion_model", None)).__name__
+    supported = ", ".join(family.name for family in FAMILIES)
+    raise UnsupportedModelError(
+        f"This model is a {type(model).__name__} ({network}). Patch DiT Cross-Attention supports: "
+        f"{supported}. Load one of these, or connect the sampler to the unpatched model."
+    )

@@ -1,0 +1,165 @@
+"""The only place that touches ComfyUI's model patcher.
+
+Two public wrapper hooks do it all. When sampling starts (SAMPLER_SAMPLE) the conditioning entries
+that carry our marker are found and a ``SamplingRun`` is put into ``transformer_options``. At each
+model call (APPLY_MODEL) the host's own list of entry uuids tells which batch rows are regional;
+the family then patches the network for that one call. Rows are never guessed from
+``cond_or_uncond``, whose meaning depends on the guider.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import comfy.model_management
+from comfy.patcher_extension import WrappersMP
+
+from .errors import HostError, PromptError
+from .families import Family, find_family
+from .prompts import MARKER
+from .sampling import Entry, RegionalPatch, SamplingRun, TextCache
+
+KEY = "regional_dit"
+
+# Share of the free device memory, and the most in bytes, that the keys and values of regional
+# prompts may take during one sampling.
+CACHE_SHARE = 0.25
+CACHE_LIMIT_BYTES = 1 << 30
+
+
+def install(model: Any, patch: RegionalPatch) -> Any:
+    """A clone of the model that has the patch, after those it has already.
+
+    Args:
+        model: ComfyUI's ModelPatcher; left untouched.
+        patch: what to add.
+
+    Raises:
+        UnsupportedModelError: the model is of no supported family.
+        PromptError: the prompts were encoded for another model.
+    """
+    family = find_family(model.model)
+    check_texts(family, patch)
+    patches = (*patches_of(model), patch)
+    patched = model.clone()
+    patched.set_attachments(KEY, patches)
+    for kind, wrapper in (
+        (WrappersMP.SAMPLER_SAMPLE, _sampler_wrapper(family, patches)),
+        (WrappersMP.APPLY_MODEL, _apply_model_wrapper()),
+    ):
+        patched.remove_wrappers_with_key(kind, KEY)
+        patched.add_wrapper_with_key(kind, KEY, wrapper)
+    return patched
+
+
+def patches_of(model: Any) -> tuple[RegionalPatch, ...]:
+    """The regional patches that a ModelPatcher has, first node first."""
+    return model.get_attachment(KEY) or ()
+
+
+def check_texts(family: Family, patch: RegionalPatch) -> None:
+    """Raise where a prompt lacks what the family's text encoder gives."""
+    for index, text in enumerate(patch.prompts.texts):
+        missing = [key for key in family.text_keys if key not in text]
+        if missing:
+            raise PromptError(
+                f"The prompt of region {index + 1} lacks {', '.join(missing)}, which {family.name} "
+                "needs. It was encoded with another model's text encoder: connect the CLIP that "
+                "was loaded with this model."
+            )
+
+
+def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
+    def sampler_sample(
+        executor: Any, guider: Any, sigmas: Any, extra_args: dict, callback: Any, noise: Any, *rest: Any
+    ) -> Any:
+        entries = _read_entries(guider)
+        wanted = {patch.prompts.uid for patch in patches}
+        if not any(entry.regional_uid in wanted for entry in entries.values()):
+            raise PromptError(
+                "The model is patched for regional prompts, but no conditioning of this sampler "
+                "belongs to them. Connect the 'positive' output of Regional Conditioning (the one "
+                "that feeds Patch DiT Cross-Attention) to the sampler's positive input."
+            )
+        model = guider.inner_model
+        budget = min(
+            CACHE_LIMIT_BYTES, int(comfy.model_management.get_free_memory(noise.device) * CACHE_SHARE)
+        )
+        to_sigma = model.model_sampling.percent_to_sigma
+        run = SamplingRun(
+            family=family,
+            patches=patches,
+            entries=entries,
+            latent_size=tuple(noise.shape[-2:]),
+            cache=TextCache(budget),
+            sigma_ranges=[patch.percent.to_sigmas(to_sigma) for patch in patches],
+        )
+        options = extra_args["model_options"]
+        transformer_options = {**options.get("transformer_options", {}), KEY: run}
+        options = {**options, "transformer_options": transformer_options}
+        extra_args = {**extra_args, "model_options": options}
+        return executor(guider, sigmas, extra_args, callback, noise, *rest)
+
+    return sampler_sample
+
+
+def _read_entries(guider: Any) -> dict[Any, Entry]:
+    """Describe every conditioning entry of the guider by its uuid, and make uuids unique.
+
+    Where one side of the guidance has an area, ComfyUI appends to the other side a copy of that
+    entry with a *borrowed* text: marker and uuid of the copy then lie. Such a copy is recognised
+    by its place behind the originals, and judged by the entry that its text came from.
+    """
+    entries: dict[Any, Entry] = {}
+    for name, conds in guider.conds.items():
+        n_original = len(guider.original_conds.get(name, conds))
+        originals = conds[:n_original]
+        for index, cond in enumerate(conds):
+            source = cond if index < n_original else _text_owner(cond, originals)
+            if cond["uuid"] in entries:
+                cond = {**cond, "uuid": uuid.uuid4()}
+                conds[index] = cond
+            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"))
+    return entries
+
+
+def _text_owner(copy: dict, originals: list[dict]) -> dict:
+    text = copy["model_conds"].get("c_crossattn")
+    for cond in originals:
+        if cond["model_conds"].get("c_crossattn") is text:
+            return cond
+    return {}
+
+
+def _apply_model_wrapper() -> Any:
+    def apply_model(
+        executor: Any,
+        x: Any,
+        t: Any,
+        c_concat: Any = None,
+        c_crossattn: Any = None,
+        control: Any = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        options = transformer_options or {}
+        run: SamplingRun | None = options.get(KEY)
+        if run is None or "uuids" not in options:
+            raise HostError(
+                "The model is patched for regional prompts but was called without ComfyUI's "
+                "sampling state. Use KSampler or SamplerCustomAdvanced, with ComfyUI 0.3.60 or later."
+            )
+        model = executor.class_obj
+        plan = run.plan(model, x, options["uuids"], options["sigmas"])
+        args = (x, t, c_concat, c_crossattn, control, options)
+        if plan is None:
+            return executor(*args, **kwargs)
+        # Weight hooks may change the weights between steps, so nothing may be kept then.
+        hooked = getattr(model.current_patcher, "current_hooks", None) is not None
+        cache = TextCache(0) if hooked else run.cache
+        with run.family.patched(model, plan, cache):
+            return executor(*args, **kwargs)
+
+    return apply_model

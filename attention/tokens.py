@@ -1,0 +1,77 @@
+"""From regions to weights on the model's token grid, at sampling time, from the real latent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from .regions import RegionSet
+
+# Weights below this are rounding of box borders, not intent: dropping them keeps tokens that lie
+# wholly inside one region free of a second attention call.
+NEGLIGIBLE_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrid:
+    """The image tokens of one model call.
+
+    Attributes:
+        rows, cols: tokens down and across; N = rows * cols, row by row.
+        patch: latent pixels per token side.
+        height, width: latent pixels of this call (an area conditioning crops the latent).
+        top, left: where that crop begins in the full latent.
+        full_height, full_width: latent pixels of the whole canvas.
+    """
+
+    rows: int
+    cols: int
+    patch: int
+    height: int
+    width: int
+    top: int
+    left: int
+    full_height: int
+    full_width: int
+
+    @property
+    def n_tokens(self) -> int:
+        return self.rows * self.cols
+
+    def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token borders (x [cols + 1], y [rows + 1]) as canvas fractions.
+
+        The last token of an odd-sized latent reaches into padding; only its real pixels count.
+        """
+        x = torch.arange(self.cols + 1).mul(self.patch).clamp_max(self.width) + self.left
+        y = torch.arange(self.rows + 1).mul(self.patch).clamp_max(self.height) + self.top
+        return x.double() / self.full_width, y.double() / self.full_height
+
+
+def token_ownership(regions: RegionSet, grid: TokenGrid, base_ratio: float = 0.0) -> torch.Tensor:
+    """Who owns each image token: the mixing weights of all prompts, summing to one.
+
+    With masks m_r normalised where they overlap, m~_r = m_r / max(1, sum m), weights a_r and base
+    ratio beta: omega_r = (1 - beta) a_r m~_r, scaled down where the sum exceeds one, and
+    omega_0 = 1 - sum omega_r for the global prompt. For a_r = 1 this is the attention couple
+    O = (1 - beta) sum_{r>=0} m~_r O_r + beta O_0 with m~_0 = max(0, 1 - sum m). Tokens that no
+    region covers belong to the global prompt; no token is ever without an owner.
+
+    Args:
+        regions: R regions.
+        grid: the token grid of the call.
+        base_ratio: beta, 0..1, the global prompt's share inside the regions.
+
+    Returns:
+        [R + 1, N] float32 on the CPU; row 0 is the global prompt; columns sum to one.
+    """
+    masks = regions.coverage(*grid.edges()).flatten(1)
+    masks = masks / masks.sum(0).clamp_min(1.0)
+    strength = torch.tensor([r.weight for r in regions.regions]) * (1.0 - base_ratio)
+    owned = masks * strength[:, None]
+    owned = owned / owned.sum(0).clamp_min(1.0)
+    base = (1.0 - owned.sum(0, keepdim=True)).clamp_min(0.0)
+    weights = torch.cat([base, owned])
+    weights = weights.masked_fill(weights < NEGLIGIBLE_WEIGHT, 0.0)
+    return weights / weights.sum(0)
