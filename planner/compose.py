@@ -28,7 +28,11 @@ def compose_prompt(
     """
     cjk = is_cjk(high_level) or is_cjk(low_level)
     parts = split_parts(low_level)
-    missing = [word for word in attributes if not contains_phrase(high_level, word)]
+    missing = [
+        word
+        for word in attributes
+        if not contains_phrase(high_level, word) and not re.match(r"made |.* of |with ", word)
+    ]
     result = high_level
     found = _find(high_level, instance)
     if missing and found is not None:

@@ -1,15 +1,49 @@
-"""The offline planner: rules, no network, no model."""
+"""The offline planner: rules, no network, no model.
+
+A sentence is read into a `Scene` (what is there, where it is said to be), its phrases are fitted to
+the number of regions, put into cells, and each becomes a region prompt that can be read alone: the
+phrase, then the background, then the style.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
+from . import lexicon_en as en
+from .attributes import head_noun, split_phrase, take_count
+from .compose import compose_prompt, is_cjk
 from .errors import PlanError
-from .plan import Box, Plan
+from .parse_en import parse_english
+from .parse_zh import parse_chinese
+from .placement import (
+    Item,
+    Link,
+    Split,
+    assign,
+    is_satisfied,
+    propose_cells,
+    split_cells,
+)
+from .plan import Box, Plan, RegionPlan, check_box
+from .scene import Phrase, Place, Relation, Scene
+from .schema import MAX_REGIONS, MAX_TEXT, MAX_WORDS
+from .zh_words import take_count_zh
 
 Cell = Box  # x0, y0, x1, y1 in fractions of the canvas, 0..1
-Split = Literal["W", "H", "grid"]
+
+_MAX_EXPANDED = 12  # without a number of regions, "twenty sheep" stay one flock
+_KEEPS_UNKNOWN_ANCHOR = {"next_to", "below", "behind", "in_front_of"}
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One or more phrases that share a region."""
+
+    phrases: list[Phrase]
+    place: Place | None = None
+    links: list[tuple[Relation, list[int]]] = field(default_factory=list)
 
 
 def plan_offline(
@@ -26,7 +60,7 @@ def plan_offline(
     Args:
         text: one or more sentences, English or Chinese.
         n_regions: how many regions to plan, 1..64, or None: as many as the sentence names.
-        cells: the boxes of regions that exist already, in their order; they are filled and
+        cells: the boxes of regions that exist already, in their order; they are filled, and
             `n_regions` and `split` are ignored.
         split: without cells: divide the canvas along its width or height or as a grid; None
             chooses what fits the sentence.
@@ -36,4 +70,322 @@ def plan_offline(
     Raises:
         PlanError: the text is empty or too long, or a number is out of range.
     """
-    raise PlanError("The offline planner is being written.")
+    boxes = _check_arguments(text, n_regions, cells, split)
+    scene = read_scene(text)
+    notes = list(scene.notes)
+    wanted = len(boxes) if boxes is not None else n_regions
+    entries = _entries(scene)
+    if not entries:
+        notes.append("No object was found in the text; every region gets the whole text.")
+        entries = [_Entry([Phrase(text.strip())])]
+        scene = replace(scene, background="", styles=(), setting="")
+    whole = _global_prompt(scene, [entry.phrases[0] for entry in entries])
+    entries = _expand_counts(entries, wanted, scene, notes)
+    entries = _merge_to(entries, wanted or MAX_REGIONS, notes)
+    items = _items(entries)
+    if boxes is None:
+        n = wanted or len(entries)
+        boxes = split_cells(n, split) if split else propose_cells(items, n)
+    cell_of = assign(items, boxes)
+    regions: list[RegionPlan | None] = [None] * len(boxes)
+    for entry, cell in zip(entries, cell_of, strict=True):
+        _note_misplaced(entry, boxes[cell], boxes, cell, notes)
+        depth = entry.place.depth if entry.place else 0
+        regions[cell] = _region(scene, entry, boxes[cell], depth + _relation_order(entry))
+    empty = sum(region is None for region in regions)
+    if empty:
+        content = "background" if scene.background else "whole prompt"
+        notes.append(
+            f"The text names {len(entries)} thing(s) for {len(boxes)} regions; the other {empty} "
+            f"get the {content}."
+        )
+    filler = _background_content(scene) or whole
+    styled = _with_styles(filler, scene) if scene.background else filler
+    return Plan(
+        global_prompt=whole[:MAX_TEXT],
+        negative_prompt=negative_prompt,
+        regions=tuple(
+            region
+            or RegionPlan(
+                high_level=filler[:MAX_TEXT],
+                low_level=", ".join(scene.styles),
+                phrase="" if styled == filler else styled[:MAX_TEXT],
+                box=boxes[index],
+            )
+            for index, region in enumerate(regions)
+        ),
+        aspect=aspect,
+        background=scene.background,
+        notes=tuple(notes[:MAX_WORDS]),
+    )
+
+
+def read_scene(text: str) -> Scene:
+    """Parse a sentence in the language it is written in."""
+    return parse_chinese(text) if is_cjk(text) else parse_english(text)
+
+
+def _check_arguments(
+    text: str, n_regions: int | None, cells: Sequence[Cell] | None, split: str | None
+) -> tuple[Box, ...] | None:
+    if not isinstance(text, str) or not text.strip():
+        raise PlanError("The text to plan is empty; expected a sentence such as 'a red circle on "
+                        "the left and a blue square on the right, black background'.")
+    if len(text) > MAX_TEXT:
+        raise PlanError(
+            f"The text to plan has {len(text)} characters; expected at most {MAX_TEXT}."
+        )
+    if split not in (None, "W", "H", "grid"):
+        raise PlanError(f"The split is {split!r}; expected 'W', 'H', 'grid' or None.")
+    boxes = None if cells is None else tuple(tuple(map(float, cell)) for cell in cells)
+    count = n_regions if boxes is None else len(boxes)
+    if count is not None and not 1 <= count <= MAX_REGIONS:
+        raise PlanError(f"{count} regions were asked for; expected 1 to {MAX_REGIONS}.")
+    for box in boxes or ():
+        check_box(box)  # pyright: ignore[reportArgumentType]
+    return boxes  # pyright: ignore[reportReturnType]
+
+
+def _entries(scene: Scene) -> list[_Entry]:
+    """One entry per phrase, relations resolved to entries; unknown anchors become phrases."""
+    entries = [_Entry([phrase], phrase.place) for phrase in scene.phrases]
+    for index in range(len(scene.phrases)):
+        phrase = entries[index].phrases[0]
+        for relation in phrase.relations:
+            anchors = _resolve(relation, index, entries, scene)
+            if anchors:
+                entries[index].links.append((relation, anchors))
+            else:
+                text = f"{phrase.text} {relation.words}"
+                entries[index].phrases[0] = replace(phrase, text=text.strip())
+    return entries
+
+
+def _resolve(relation: Relation, index: int, entries: list[_Entry], scene: Scene) -> list[int]:
+    anchors: list[int] = []
+    names: list[str] = []
+    for anchor in relation.anchors:
+        count, one = _count(re.sub(r"^the ", "", anchor), scene)
+        names += [one] * count if relation.kind == "between" and count == 2 else [anchor]
+    for name in names:
+        found = _find_entry(name, entries, scene, exclude=[index, *anchors])
+        if found is None:
+            definite = not scene.chinese and name.startswith("the ")
+            if definite and relation.kind in _KEEPS_UNKNOWN_ANCHOR:
+                return []
+            entries.append(_Entry([Phrase(name)]))
+            found = len(entries) - 1
+        anchors.append(found)
+    return anchors
+
+
+def _find_entry(
+    name: str, entries: list[_Entry], scene: Scene, exclude: list[int]
+) -> int | None:
+    """The entry that a person means by a name: same noun, then the most attributes in common."""
+    best: tuple[int, int] | None = None
+    wanted = split_phrase(name, chinese=scene.chinese)
+    for index, entry in enumerate(entries):
+        if index in exclude:
+            continue
+        have = split_phrase(entry.phrases[0].text, chinese=scene.chinese)
+        if scene.chinese:
+            same = bool(wanted.instance) and have.instance.endswith(wanted.instance)
+        else:
+            same = head_noun(have.high) == head_noun(wanted.high) != ""
+        if not same or not set(wanted.attributes) <= set(have.attributes):
+            continue
+        score = len(set(wanted.attributes) & set(have.attributes))
+        if best is None or score > best[0]:
+            best = (score, index)
+    return None if best is None else best[1]
+
+
+def _count(text: str, scene: Scene) -> tuple[int, str]:
+    return take_count_zh(text) if scene.chinese else take_count(text)
+
+
+def _expand_counts(
+    entries: list[_Entry], wanted: int | None, scene: Scene, notes: list[str]
+) -> list[_Entry]:
+    """ "three kittens" become three regions of one kitten each, where there is room."""
+    limit = wanted or _MAX_EXPANDED
+    total = len(entries)
+    expanded: dict[int, list[_Entry]] = {}
+    for index, entry in enumerate(entries):
+        phrase = entry.phrases[0]
+        count, one = _count(phrase.text, scene)
+        placed = entry.place is not None and entry.place.on_canvas
+        linked = entry.links or any(index in anchors for e in entries for _, anchors in e.links)
+        if count == 1 or placed or linked:
+            continue
+        if total + count - 1 > limit:
+            notes.append(f'"{phrase.text}" share one region: there is no room for {count}.')
+            continue
+        total += count - 1
+        expanded[index] = [
+            _Entry([replace(phrase, text=one)], entry.place) for _ in range(count)
+        ]
+    if not expanded:
+        return entries
+    result: list[_Entry] = []
+    moved: dict[int, int] = {}
+    for index, entry in enumerate(entries):
+        moved[index] = len(result)
+        result += expanded.get(index, [entry])
+    for entry in result:
+        entry.links = [(rel, [moved[a] for a in anchors]) for rel, anchors in entry.links]
+    return result
+
+
+def _merge_to(entries: list[_Entry], limit: int, notes: list[str]) -> list[_Entry]:
+    """Join neighbouring phrases until there are no more than regions."""
+    if len(entries) <= limit:
+        return entries
+    named = len(entries)
+    groups = [[index] for index in range(len(entries))]
+
+    def cost(left: list[int], right: list[int]) -> tuple[int, int, int]:
+        places = [entries[i].place for i in (*left, *right)]
+        said = {(p.x, p.y, p.row, p.column, p.depth) for p in places if p is not None}
+        unplaced = any(place is None for place in places)
+        clash = 4 if len(said) > 1 else 1 if said and unplaced else 0
+        same_clause = (
+            entries[left[-1]].phrases[0].clause == entries[right[0]].phrases[0].clause
+        )
+        return clash, len(left) + len(right), 0 if same_clause else 1
+
+    while len(groups) > limit:
+        at = min(range(len(groups) - 1), key=lambda k: cost(groups[k], groups[k + 1]))
+        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+    group_of = {index: g for g, group in enumerate(groups) for index in group}
+    merged = []
+    for g, group in enumerate(groups):
+        places = [entries[i].place for i in group if entries[i].place is not None]
+        links = []
+        for index in group:
+            for relation, anchors in entries[index].links:
+                moved = [group_of[a] for a in anchors]
+                if g not in moved:
+                    links.append((relation, moved))
+        phrases = [phrase for index in group for phrase in entries[index].phrases]
+        merged.append(_Entry(phrases, places[0] if places else None, links))
+        if len(group) > 1:
+            joined = _join([phrase.text for phrase in phrases], chinese=False)
+            notes.append(
+                f"The text names {named} things for {limit} region(s): {joined} share one."
+            )
+    return merged
+
+
+def _items(entries: list[_Entry]) -> list[Item]:
+    items = []
+    for entry in entries:
+        noun = head_noun(entry.phrases[0].text)
+        usual = 0.0 if noun in en.USUALLY_HIGH else 1.0 if noun in en.USUALLY_LOW else None
+        pinned = usual is not None
+        if usual is None and noun in en.RATHER_LOW:
+            usual = 1.0
+        links = tuple(
+            Link(relation.kind, tuple(anchors))
+            for relation, anchors in entry.links
+        )
+        items.append(Item(entry.place, usual, pinned, links))
+    return items
+
+
+def _note_misplaced(
+    entry: _Entry, cell: Box, cells: Sequence[Box], index: int, notes: list[str]
+) -> None:
+    place = entry.place
+    if place is None or not place.on_canvas or is_satisfied(place, cell, cells):
+        return
+    names = _join([phrase.text for phrase in entry.phrases], chinese=False)
+    notes.append(
+        f'"{names}" should lie "{place.words}", but no free region lies there; it went into region '
+        f"{index + 1}."
+    )
+
+
+def _relation_order(entry: _Entry) -> int:
+    kinds = {relation.kind for relation, _ in entry.links}
+    return int("in_front_of" in kinds) - int("behind" in kinds)
+
+
+def _region(scene: Scene, entry: _Entry, box: Box, order: int) -> RegionPlan:
+    parts = [
+        split_phrase(phrase.text, phrase.trailing, chinese=scene.chinese)
+        for phrase in entry.phrases
+    ]
+    texts = [_phrase_text(phrase, scene) for phrase in entry.phrases]
+    high = _with_background(_join([part.high for part in parts], chinese=scene.chinese), scene)
+    whole = _with_background(_join(texts, chinese=scene.chinese), scene)
+    whole = _with_styles(whole, scene)
+    if len(parts) == 1:
+        instance, attributes = parts[0].instance, parts[0].attributes[:MAX_WORDS]
+        low_parts = list(attributes)
+    else:
+        instance, attributes = parts[0].instance, ()
+        link = "" if scene.chinese else " "
+        low_parts = [
+            link.join((*part.attributes, part.instance)) for part in parts if part.attributes
+        ]
+    low = ("，" if scene.chinese else ", ").join([*low_parts, *scene.styles])[:MAX_TEXT]
+    composed = compose_prompt(high, low, instance, attributes)
+    return RegionPlan(
+        high_level=high[:MAX_TEXT],
+        low_level=low,
+        box=box,
+        order=order,
+        instance=instance,
+        attributes=attributes,
+        phrase="" if composed == whole else whole[:MAX_TEXT],
+    )
+
+
+def _phrase_text(phrase: Phrase, scene: Scene) -> str:
+    return ("，" if scene.chinese else ", ").join([phrase.text, *phrase.trailing])
+
+
+def _global_prompt(scene: Scene, phrases: list[Phrase]) -> str:
+    things = _join([_phrase_text(phrase, scene) for phrase in phrases], chinese=scene.chinese)
+    if scene.setting:
+        extra = scene.background.removeprefix(_setting_background(scene)).strip()
+        things = f"{scene.setting} with {things}" + (f" {extra}" if extra else "")
+    else:
+        things = _with_background(things, scene)
+    return _with_styles(things, scene)
+
+
+def _setting_background(scene: Scene) -> str:
+    match = re.match(rf"\w+ {re.escape(scene.setting)}", scene.background)
+    return match[0] if match else ""
+
+
+def _with_background(text: str, scene: Scene) -> str:
+    if not scene.background:
+        return text
+    return text + ("，" if scene.chinese else " ") + scene.background
+
+
+def _with_styles(text: str, scene: Scene) -> str:
+    joiner = "，" if scene.chinese else ", "
+    return joiner.join([text, *scene.styles])
+
+
+def _background_content(scene: Scene) -> str:
+    """The background as a prompt of its own ("on black background" -> "black background")."""
+    if scene.chinese:
+        return scene.background
+    return re.sub(
+        r"^(?:on|against|over|with|before|in front of|inside|in|at|within) ", "", scene.background
+    )
+
+
+def _join(texts: Sequence[str], *, chinese: bool) -> str:
+    """ "a", "a and b", "a, b and c"; texts that hold a comma are kept apart by semicolons."""
+    if len(texts) == 1:
+        return texts[0]
+    if chinese:
+        return "、".join(texts[:-1]) + "和" + texts[-1]
+    return ", ".join(texts[:-1]) + " and " + texts[-1]

@@ -1,0 +1,313 @@
+"""Putting phrases into cells of the canvas: which cell fits which position word.
+
+Cells are boxes (x0, y0, x1, y1) in fractions of the canvas. Costs are in canvas widths: 0.5 is a
+phrase that lies half a canvas from where it was said to be.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .plan import Box
+from .scene import Place, RelationKind
+
+Split = Literal["W", "H", "grid"]
+
+_WEAK = 0.05  # a usual place (the sky is up) against a stated one
+_DEPTH = 0.3  # "in the background" against "at the top"
+_ORDER = 1e-3  # reading order, between cells that fit equally well
+_EPS = 1e-6
+_SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation between items, by index."""
+
+    kind: RelationKind
+    anchors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is to be placed.
+
+    Attributes:
+        place: where it is said to be, or None.
+        usual_y: where such a thing usually is (0 top, 1 bottom), or None.
+        pinned: whether `usual_y` alone is reason enough to choose a cell (sky, ground).
+        links: relations to other items.
+    """
+
+    place: Place | None = None
+    usual_y: float | None = None
+    pinned: bool = False
+    links: tuple[Link, ...] = ()
+
+
+def center(cell: Box) -> tuple[float, float]:
+    """The middle of a cell as (x, y)."""
+    return (cell[0] + cell[2]) / 2, (cell[1] + cell[3]) / 2
+
+
+def row_cells(counts: Sequence[int]) -> tuple[Box, ...]:
+    """Rows of equal height, row k divided into `counts[k]` equal cells, in reading order."""
+    rows = len(counts)
+    return tuple(
+        (column / n, row / rows, (column + 1) / n, (row + 1) / rows)
+        for row, n in enumerate(counts)
+        for column in range(n)
+    )
+
+
+def grid_counts(n: int) -> tuple[int, ...]:
+    """Cells per row of the squarest grid of n cells; the last row may be shorter."""
+    columns = 1
+    while columns * columns < n:
+        columns += 1
+    full, rest = divmod(n, columns)
+    return (columns,) * full + ((rest,) if rest else ())
+
+
+def split_cells(n: int, split: Split) -> tuple[Box, ...]:
+    """N equal cells along the width ("W"), the height ("H") or as a grid."""
+    return row_cells({"W": (n,), "H": (1,) * n, "grid": grid_counts(n)}[split])
+
+
+def propose_cells(items: Sequence[Item], n: int) -> tuple[Box, ...]:
+    """The arrangement of n cells into rows that fits the items' positions best."""
+    candidates: list[tuple[int, ...]] = [(n,), grid_counts(n), (1,) * n]
+    if n <= _SEARCHED_ROWS:
+        for rows in range(2, n):
+            for cuts in itertools.combinations(range(1, n), rows - 1):
+                edges = (0, *cuts, n)
+                candidates.append(tuple(b - a for a, b in itertools.pairwise(edges)))
+    preferred = (n,) if n <= 3 else grid_counts(n)
+
+    def cost(counts: tuple[int, ...]) -> float:
+        cells = row_cells(counts)
+        uneven = max(counts) - min(counts)
+        bias = 0.0 if counts == preferred else 0.06 + 0.02 * uneven + 0.01 * len(counts)
+        return total_cost(items, cells, assign(items, cells)) + bias
+
+    return row_cells(min(candidates, key=cost))
+
+
+def reading_order(cells: Sequence[Box]) -> list[int]:
+    """Indices of the cells row by row from the top, each row from the left."""
+    remaining = sorted(range(len(cells)), key=lambda i: (center(cells[i])[1], i))
+    order: list[int] = []
+    while remaining:
+        first = cells[remaining[0]]
+        limit = center(first)[1] + (first[3] - first[1]) / 2 - _EPS
+        row = [i for i in remaining if center(cells[i])[1] < limit] or remaining[:1]
+        order += sorted(row, key=lambda i: (center(cells[i])[0], i))
+        remaining = [i for i in remaining if i not in row]
+    return order
+
+
+def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
+    """The cell index of each item: stated positions first, then the rest in reading order.
+
+    Needs at least as many cells as items. Minimal total cost over the placed items (Hungarian
+    algorithm), then swaps as long as they serve the relations.
+    """
+    order = reading_order(cells)
+    rank = {cell: position for position, cell in enumerate(order)}
+    rows, columns = _row_and_column(cells)
+    placed = [i for i, item in enumerate(items) if _is_placed(item)]
+    scale = max(len(cells), 1)
+
+    def unary(item: int, cell: int) -> float:
+        tie = _ORDER * ((rank[cell] - item) / scale) ** 2
+        return place_cost(items[item], cells[cell], rows[cell], columns[cell]) + tie
+
+    result = [-1] * len(items)
+    chosen = _hungarian([[unary(i, c) for c in range(len(cells))] for i in placed])
+    for item, cell in zip(placed, chosen, strict=True):
+        result[item] = cell
+    free = iter(cell for cell in order if cell not in set(chosen))
+    for item in range(len(items)):
+        if result[item] < 0:
+            result[item] = next(free)
+    if any(item.links for item in items):
+        _improve(items, cells, result)
+    return result
+
+
+def total_cost(items: Sequence[Item], cells: Sequence[Box], result: Sequence[int]) -> float:
+    """How far an assignment is from what was said, without the tie-breaks."""
+    rows, columns = _row_and_column(cells)
+    cost = 0.0
+    for index, item in enumerate(items):
+        cell = result[index]
+        cost += place_cost(item, cells[cell], rows[cell], columns[cell])
+        for link in item.links:
+            cost += link_cost(link.kind, cells[cell], [cells[result[a]] for a in link.anchors])
+    return cost
+
+
+def place_cost(item: Item, cell: Box, row: tuple[int, int], column: tuple[int, int]) -> float:
+    """Cost of an item in a cell; `row` and `column` are (index, how many)."""
+    x, y = center(cell)
+    cost = 0.0
+    place = item.place
+    if place is not None:
+        cost += _axis_cost(place.x, x) + _axis_cost(place.y, y)
+        cost += _index_cost(place.row, row) + _index_cost(place.column, column)
+        if place.depth and place.y is None:
+            cost += _DEPTH * abs(y - (0.0 if place.depth < 0 else 1.0))
+    if item.usual_y is not None and (place is None or (place.y is None and place.row is None)):
+        cost += _WEAK * abs(y - item.usual_y)
+    return cost
+
+
+def is_satisfied(place: Place, cell: Box, cells: Sequence[Box]) -> bool:
+    """Whether a cell really lies where the place says."""
+    index = list(cells).index(cell)
+    rows, columns = _row_and_column(cells)
+    for target, value in zip((place.x, place.y), center(cell), strict=True):
+        if target is None:
+            continue
+        if target == 0.5 and abs(value - 0.5) > 0.17:
+            return False
+        if target < 0.5 and value > 0.5 - _EPS:
+            return False
+        if target > 0.5 and value < 0.5 + _EPS:
+            return False
+    return (
+        _index_cost(place.row, rows[index]) == 0 and _index_cost(place.column, columns[index]) == 0
+    )
+
+
+def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
+    """0 or little if the relation holds between the cells, above 1 if it does not."""
+    x, y = center(cell)
+    points = [center(anchor) for anchor in anchors]
+    ax = sum(point[0] for point in points) / len(points)
+    ay = sum(point[1] for point in points) / len(points)
+    distance = abs(x - ax) + abs(y - ay)
+    near = 0.3 * distance
+    if kind == "left_of":
+        return near + 0.5 * abs(y - ay) + (0 if x < ax - _EPS else 1)
+    if kind == "right_of":
+        return near + 0.5 * abs(y - ay) + (0 if x > ax + _EPS else 1)
+    if kind == "above":
+        return near + 0.5 * abs(x - ax) + (0 if y < ay - _EPS else 1)
+    if kind == "below":
+        return near + 0.5 * abs(x - ax) + (0 if y > ay + _EPS else 1)
+    if kind == "in_front_of":
+        return near + _DEPTH * (0 if y > ay + _EPS else 1)
+    if kind == "behind":
+        return near + _DEPTH * (0 if y < ay - _EPS else 1)
+    if kind == "between":
+        xs, ys = [p[0] for p in points], [p[1] for p in points]
+        inside = min(xs) - _EPS <= x <= max(xs) + _EPS and min(ys) - _EPS <= y <= max(ys) + _EPS
+        return 2 * distance + (0 if inside and len(set(points)) > 1 else 1)
+    return 2 * near
+
+
+def _improve(items: Sequence[Item], cells: Sequence[Box], result: list[int]) -> None:
+    """Move and swap items while that lowers the cost; only those that relations speak of move."""
+    involved = sorted(
+        {i for i, item in enumerate(items) if item.links}
+        | {a for item in items for link in item.links for a in link.anchors}
+    )
+    for _ in range(len(items) + 2):
+        best, best_cost = None, total_cost(items, cells, result) - _EPS
+        for item in involved:
+            for cell in range(len(cells)):
+                if cell == result[item]:
+                    continue
+                trial = list(result)
+                if cell in trial:
+                    trial[trial.index(cell)] = result[item]
+                trial[item] = cell
+                cost = total_cost(items, cells, trial)
+                if cost < best_cost:
+                    best, best_cost = trial, cost
+        if best is None:
+            return
+        result[:] = best
+
+
+def _is_placed(item: Item) -> bool:
+    return item.pinned or (
+        item.place is not None and (item.place.on_canvas or item.place.depth != 0)
+    )
+
+
+def _axis_cost(target: float | None, value: float) -> float:
+    """A cell in the half that was named is right; the farther out, the better still."""
+    if target is None:
+        return 0.0
+    distance = abs(value - target)
+    return distance if target == 0.5 else 0.1 * distance + max(0.0, distance - 0.25)
+
+
+def _index_cost(wanted: int | None, actual: tuple[int, int]) -> float:
+    if wanted is None:
+        return 0.0
+    index, count = actual
+    return abs((wanted if wanted >= 0 else count + wanted) - index) / max(count, 1)
+
+
+def _row_and_column(
+    cells: Sequence[Box],
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Per cell its (row index, number of rows) and (column index, number of columns)."""
+    ys = sorted({round(center(cell)[1], 4) for cell in cells})
+    rows = [(ys.index(round(center(cell)[1], 4)), len(ys)) for cell in cells]
+    columns = []
+    for index, cell in enumerate(cells):
+        same_row = sorted(
+            center(other)[0] for k, other in enumerate(cells) if rows[k] == rows[index]
+        )
+        columns.append((same_row.index(center(cell)[0]), len(same_row)))
+    return rows, columns
+
+
+def _hungarian(cost: list[list[float]]) -> list[int]:
+    """Minimal-cost assignment of each row to its own column (rows <= columns), O(rows^2 columns).
+
+    Kuhn-Munkres with potentials; `way` remembers the alternating path.
+    """
+    n = len(cost)
+    m = len(cost[0]) if n else 0
+    infinity = float("inf")
+    u, v = [0.0] * (n + 1), [0.0] * (m + 1)
+    match, way = [0] * (m + 1), [0] * (m + 1)
+    for row in range(1, n + 1):
+        match[0] = row
+        column = 0
+        slack = [infinity] * (m + 1)
+        used = [False] * (m + 1)
+        while match[column] != 0:
+            used[column] = True
+            current, delta, following = match[column], infinity, 0
+            for j in range(1, m + 1):
+                if used[j]:
+                    continue
+                reduced = cost[current - 1][j - 1] - u[current] - v[j]
+                if reduced < slack[j]:
+                    slack[j], way[j] = reduced, column
+                if slack[j] < delta:
+                    delta, following = slack[j], j
+            for j in range(m + 1):
+                if used[j]:
+                    u[match[j]] += delta
+                    v[j] -= delta
+                else:
+                    slack[j] -= delta
+            column = following
+        while column:
+            match[column] = match[way[column]]
+            column = way[column]
+    result = [0] * n
+    for j in range(1, m + 1):
+        if match[j]:
+            result[match[j] - 1] = j - 1
+    return result
