@@ -114,6 +114,8 @@ def _read_entries(guider: Any) -> dict[Any, Entry]:
     """
     entries: dict[Any, Entry] = {}
     for name, conds in guider.conds.items():
+        if not conds:
+            continue
         n_original = len(guider.original_conds.get(name, conds))
         originals = conds[:n_original]
         for index, cond in enumerate(conds):

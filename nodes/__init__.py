@@ -1,0 +1,29 @@
+"""The nodes: schema and wiring; all that they compute lies in ``attention/`` and ``planner/``."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .conditioning import AppendRegionConditioning, RegionalConditioning
+from .demo import DemoDiTLoader, ScoreDemoScene
+from .patch import PatchCrossAttention
+from .planner import LLMProgressivePrompt
+from .regions import RegionsFromMasks, RegionSplit
+from .rules import RCACRule
+
+NODES: list[type[io.ComfyNode]] = [
+    RegionSplit,
+    RegionsFromMasks,
+    LLMProgressivePrompt,
+    RegionalConditioning,
+    AppendRegionConditioning,
+    PatchCrossAttention,
+    RCACRule,
+    DemoDiTLoader,
+    ScoreDemoScene,
+]
+
+
+class RegionalDiTExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

@@ -1,0 +1,142 @@
+"""Regional Conditioning, and the list of CONDITIONING it also accepts."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Literal
+
+from comfy_api.latest import io
+
+from ..attention.encode import Conditioning, encode_prompts
+from ..attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
+from ..attention.regions import RegionSet
+from ..planner.plan import Plan
+from .prompt_sources import parse_weights, resolve_prompts
+from .types import CATEGORY, Conditionings, PlanSocket, Regional, Regions
+
+LEVELS = ("both", "high", "low")
+
+
+class RegionalConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionalDiT_RegionalConditioning",
+            display_name="Regional Conditioning",
+            category=CATEGORY,
+            description="Encode the global prompt and one prompt per region, all in one batch, "
+            "with the model's own text encoder. Prompts come from a plan, from the text box (one "
+            "per line) or from a list of conditionings.",
+            inputs=[
+                io.Clip.Input("clip", tooltip="The text encoder that was loaded with the model."),
+                Regions.Input("regions", tooltip="From Region Split or Regions From Masks."),
+                io.String.Input(
+                    "prompts",
+                    default="",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="One prompt per line, in the order of the regions. Leave empty when a "
+                    "plan or conditionings are connected.",
+                ),
+                io.String.Input(
+                    "global_prompt",
+                    default="",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="Prompt of the whole picture and of uncovered canvas. Empty: the "
+                    "plan's, or all regional prompts joined by commas.",
+                ),
+                io.String.Input(
+                    "negative_prompt",
+                    default="",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="What the picture must not show. Empty: the plan's.",
+                ),
+                io.Combo.Input(
+                    "level",
+                    options=list(LEVELS),
+                    default=LEVELS[0],
+                    tooltip="Part of a plan's regional prompts: high = content and layout, low = "
+                    "colour, texture, style. Two of these nodes with two patches send each level "
+                    "to its own layers.",
+                ),
+                io.String.Input(
+                    "weights",
+                    default="",
+                    tooltip="Strength per region, such as 1, 0.8, 1.2 (0 to 10). Below 1 the "
+                    "global prompt keeps the rest. Empty: the plan's weights, or 1.",
+                ),
+                PlanSocket.Input("plan", optional=True, tooltip="From LLM Progressive Prompt."),
+                Conditionings.Input(
+                    "conditionings",
+                    optional=True,
+                    tooltip="One conditioning per region instead of texts, from Append Region "
+                    "Conditioning.",
+                ),
+            ],
+            outputs=[
+                Regional.Output(display_name="regional", tooltip="For Patch DiT Cross-Attention."),
+                io.Conditioning.Output(
+                    display_name="positive",
+                    tooltip="The global prompt, for the sampler. It carries the id of the regions.",
+                ),
+                io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        clip: Any,
+        regions: RegionSet,
+        prompts: str,
+        global_prompt: str,
+        negative_prompt: str,
+        level: Literal["both", "high", "low"],
+        weights: str,
+        plan: Plan | None = None,
+        conditionings: tuple[Conditioning, ...] | None = None,
+    ) -> io.NodeOutput:
+        wanted = resolve_prompts(
+            len(regions), prompts, global_prompt, negative_prompt, plan, conditionings, level
+        )
+        strengths = parse_weights(weights, len(regions), plan)
+        positive, *encoded = encode_prompts(clip, [wanted.base, *wanted.regional])
+        (negative,) = encode_prompts(clip, [wanted.negative])
+        texts = conditionings or encoded
+        regional = RegionalPrompts(
+            uid=uuid.uuid4().hex,
+            regions=regions.with_weights(strengths),
+            texts=tuple(text_from_conditioning(c, f"region {i + 1}") for i, c in enumerate(texts)),
+            prompts=wanted.labels,
+        )
+        tagged = [[tensor, {**extra, MARKER: regional.uid}] for tensor, extra in positive]
+        return io.NodeOutput(regional, tagged, negative)
+
+
+class AppendRegionConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionalDiT_AppendRegionConditioning",
+            display_name="Append Region Conditioning",
+            category=CATEGORY,
+            description="Collect conditionings, one per region, in the order of the regions. "
+            "Chain one of these per region and connect the last to Regional Conditioning.",
+            inputs=[
+                io.Conditioning.Input(
+                    "conditioning", tooltip="The next region's prompt, from any text encode."
+                ),
+                Conditionings.Input(
+                    "previous", optional=True, tooltip="The regions before this one."
+                ),
+            ],
+            outputs=[Conditionings.Output(display_name="conditionings")],
+        )
+
+    @classmethod
+    def execute(
+        cls, conditioning: Conditioning, previous: tuple[Conditioning, ...] | None = None
+    ) -> io.NodeOutput:
+        return io.NodeOutput((*(previous or ()), conditioning))

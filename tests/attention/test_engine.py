@@ -1,0 +1,94 @@
+"""The engine against the dense oracle, on random groups."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from regional_dit.attention.engine import attend
+from regional_dit.attention.errors import RegionalError
+from regional_dit.attention.groups import Group, KeyBlock, mix_groups
+from regional_dit.attention.reference import attend_dense
+
+
+def sdpa(q, k, v):
+    out = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    return out.transpose(1, 2).flatten(2)
+
+
+@st.composite
+def cases(draw):
+    seed = draw(st.integers(0, 10_000))
+    generator = torch.Generator().manual_seed(seed)
+    batch, heads, dim = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.sampled_from([4, 8]))
+    n_tokens, n_prompts = draw(st.integers(1, 12)), draw(st.integers(1, 5))
+    q = torch.randn(batch, heads, n_tokens, dim, generator=generator)
+    texts = []
+    for _ in range(n_prompts):
+        shape = (batch, heads, draw(st.integers(1, 6)), dim)
+        texts.append(tuple(torch.randn(shape, generator=generator) for _ in range(2)))
+    ownership = torch.rand(n_prompts, n_tokens, generator=generator)
+    if draw(st.booleans()):  # hard regions: every token has one owner
+        ownership = torch.nn.functional.one_hot(ownership.argmax(0), n_prompts).T.float()
+    elif draw(st.booleans()):
+        ownership = ownership * (torch.rand(ownership.shape, generator=generator) > 0.5)
+    ownership[0] += (ownership.sum(0) == 0).float()
+    return q, texts, ownership / ownership.sum(0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_mix_equals_the_dense_reference(case):
+    q, texts, ownership = case
+    groups = mix_groups(ownership)
+    expected = attend_dense(q, texts, groups)
+    torch.testing.assert_close(attend(q, texts, groups, sdpa).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases())
+def test_mix_groups_say_what_ownership_says(case):
+    """Against a restatement that knows no groups: O = sum_r w_r softmax(q K_r) V_r."""
+    q, texts, ownership = case
+    expected = torch.zeros_like(q, dtype=torch.float64)
+    for weight, (k, v) in zip(ownership, texts, strict=True):
+        scores = q.double() @ k.double().transpose(-1, -2) / q.shape[-1] ** 0.5
+        expected += weight.double()[:, None] * (scores.softmax(-1) @ v.double())
+    out = attend_dense(q, texts, mix_groups(ownership))
+    torch.testing.assert_close(out, expected.transpose(1, 2).flatten(2), atol=1e-7, rtol=1e-7)
+
+
+def test_low_precision_stays_close():
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 4, 64, 16, generator=generator)
+    texts = [
+        tuple(torch.randn(2, 4, 9, 16, generator=generator) for _ in range(2)) for _ in range(3)
+    ]
+    weights = torch.rand(3, 64, generator=generator)
+    groups = mix_groups(weights / weights.sum(0))
+    expected = attend_dense(q, texts, groups)
+    half = attend(q.bfloat16(), [(k.bfloat16(), v.bfloat16()) for k, v in texts], groups, sdpa)
+    error = (half.double() - expected).abs().max() / expected.abs().max()
+    assert half.dtype == torch.bfloat16 and error < 2e-2
+
+
+def test_hard_regions_cost_no_extra_queries():
+    """With one owner per token, the query-key products are those of one prompt."""
+    owner = torch.arange(60) % 4
+    groups = mix_groups(torch.nn.functional.one_hot(owner, 4).T.float())
+    seen = []
+
+    def counting(q, k, v):
+        seen.append(q.shape[2])
+        return sdpa(q, k, v)
+
+    kv = [(torch.randn(1, 2, 5, 8), torch.randn(1, 2, 5, 8)) for _ in range(4)]
+    attend(torch.randn(1, 2, 60, 8), kv, groups, counting)
+    assert sum(seen) == 60 and all(group.weight is None for group in groups)
+
+
+def test_a_merge_group_is_refused_in_words():
+    group = Group((KeyBlock(0), KeyBlock(1)))
+    with pytest.raises(RegionalError, match="2 key blocks"):
+        attend(torch.randn(1, 1, 2, 4), [], (group,), sdpa)
