@@ -1,0 +1,171 @@
+"""Build the demo model inside ComfyUI: MODEL, CLIP and VAE, on whatever device the host uses.
+
+The network is the host's own HunyuanDiT (``supported_models`` -> ``model_base`` -> ModelPatcher),
+so everything that works on the real model, patches included, meets the same classes here. The text
+encoder and the VAE are small stand-ins that answer the calls that stock nodes make.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import comfy.latent_formats
+import comfy.model_management
+import comfy.model_patcher
+import comfy.supported_models
+import torch
+from safetensors import safe_open
+from torch.nn.functional import interpolate
+
+from . import text, world
+from .decoder import DemoDecoder
+
+WEIGHTS = Path(__file__).parent / "weights"
+MODEL_WEIGHTS = WEIGHTS / "demo_hydit.safetensors"
+DECODER_WEIGHTS = WEIGHTS / "demo_decoder.safetensors"
+
+
+class DemoLatent(comfy.latent_formats.LatentFormat):
+    """RGB in [-1, 1] and their mean, unscaled; sampler previews therefore show the real picture."""
+
+    scale_factor = 1.0
+    latent_channels = 4
+    latent_rgb_factors = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Weights as float32, and the ``config`` kept in the file's metadata."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The demo weights {path.name} were expected in {path.parent} but are not there. "
+            "Restore them from the repository, or train them as demo_model/README.md describes."
+        )
+    with safe_open(path, "pt") as file:
+        config = json.loads((file.metadata() or {}).get("config", "null"))
+        if config is None:
+            raise ValueError(
+                f"{path.name} has no 'config' in its metadata; it was not written by this "
+                "package's training scripts. Use such a file."
+            )
+        return {name: file.get_tensor(name).float() for name in file.keys()}, config  # noqa: SIM118
+
+
+def load_model(path: Path = MODEL_WEIGHTS) -> comfy.model_patcher.ModelPatcher:
+    """The diffusion model, float32, as a ModelPatcher."""
+    weights, config = _read(path)
+    family = comfy.supported_models.HunyuanDiT({"image_model": "hydit", **config})
+    family.latent_format = DemoLatent()
+    family.set_inference_dtype(torch.float32, None)
+    offload = comfy.model_management.unet_offload_device()
+    model = family.get_model(weights, "", device=offload)
+    model.diffusion_model.load_state_dict(weights)
+    return comfy.model_patcher.ModelPatcher(
+        model, load_device=comfy.model_management.get_torch_device(), offload_device=offload
+    )
+
+
+class DemoTextEncoder:
+    """Stands where a ComfyUI ``CLIP`` is expected; prompts become frozen embeddings.
+
+    Tokens are ``{"demo": [[(word id, weight), ...]]}``. Weights other than 1 are not honoured.
+    """
+
+    def tokenize(self, text_: str, return_word_ids: bool = False, **_: object) -> dict[str, list]:
+        """Token lists of one prompt; other keyword arguments of the host are accepted, unused."""
+        ids = text.tokenize(text_)
+        tail = [(i,) for i in range(len(ids))] if return_word_ids else [()] * len(ids)
+        return {"demo": [[(i, 1.0, *t) for i, t in zip(ids, tail, strict=True)]]}
+
+    def encode_from_tokens(
+        self, tokens: dict[str, list], return_pooled: bool | str = False, return_dict: bool = False
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor] | dict[str, torch.Tensor]:
+        """As ``comfy.sd.CLIP.encode_from_tokens``: float32 [1, L, TEXT_DIM], L in steps of 32."""
+        batch = [[token[0] for token in row] for row in tokens["demo"]]
+        [[cond, options]] = text.encode_tokens(batch).conditioning()
+        if return_dict:
+            return {"cond": cond, **options}
+        return (cond, options["pooled_output"]) if return_pooled else cond
+
+    def encode_from_tokens_scheduled(
+        self,
+        tokens: dict[str, list],
+        unprojected: bool = False,
+        add_dict: dict | None = None,
+        show_pbar: bool = True,
+    ) -> list[list]:
+        """A CONDITIONING list with the keys of HunyuanDiT's own text encoder."""
+        batch = [[token[0] for token in row] for row in tokens["demo"]]
+        [[cond, options]] = text.encode_tokens(batch).conditioning()
+        return [[cond, {**options, **(add_dict or {})}]]
+
+    def encode(self, text_: str) -> torch.Tensor:
+        """float32 [1, L, TEXT_DIM]."""
+        return self.encode_from_tokens(self.tokenize(text_))  # type: ignore[return-value]
+
+    def clone(self) -> DemoTextEncoder:
+        return DemoTextEncoder()
+
+
+class DemoVAE:
+    """Stands where a ComfyUI ``VAE`` is expected: area average down, small conv net up."""
+
+    downscale_ratio = upscale_ratio = world.LATENT_FACTOR
+    latent_channels, latent_dim, output_channels = 4, 2, 3
+
+    def __init__(self, path: Path = DECODER_WEIGHTS) -> None:
+        weights, config = _read(path)
+        decoder = DemoDecoder(**config).eval()
+        decoder.load_state_dict(weights)
+        self.patcher = comfy.model_patcher.ModelPatcher(
+            decoder,
+            load_device=comfy.model_management.vae_device(),
+            offload_device=comfy.model_management.vae_offload_device(),
+        )
+
+    @torch.no_grad()
+    def decode(self, samples: torch.Tensor, vae_options: dict | None = None) -> torch.Tensor:
+        """Latents float [B, 4, h, w] -> pictures float32 [B, 8h, 8w, 3] in 0..1."""
+        comfy.model_management.load_models_gpu([self.patcher])
+        latent = samples.to(self.patcher.load_device, torch.float32).clamp(-1.2, 1.2)
+        pictures = [self.patcher.model(part) for part in latent.split(16)]
+        picture = (torch.cat(pictures).clamp(-1, 1) + 1) / 2
+        return picture.movedim(1, -1).to(comfy.model_management.intermediate_device())
+
+    @torch.no_grad()
+    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pictures float [B, H, W, 3+] in 0..1 -> latents float32 [B, 4, H // 8, W // 8]."""
+        f = world.LATENT_FACTOR
+        height, width = pixels.shape[1] // f * f, pixels.shape[2] // f * f
+        planes = pixels[:, :height, :width, :3].movedim(-1, 1).float() * 2 - 1
+        rgb = interpolate(planes, scale_factor=1 / f, mode="area")
+        latent = torch.cat([rgb, rgb.mean(1, keepdim=True)], 1)
+        return latent.to(comfy.model_management.intermediate_device())
+
+    def decode_tiled(self, samples: torch.Tensor, **_: object) -> torch.Tensor:
+        """As :meth:`decode`; the decoder is small enough to need no tiles."""
+        return self.decode(samples)
+
+    def encode_tiled(self, pixels: torch.Tensor, **_: object) -> torch.Tensor:
+        """As :meth:`encode`."""
+        return self.encode(pixels)
+
+    def spacial_compression_decode(self) -> int:
+        return world.LATENT_FACTOR
+
+    def spacial_compression_encode(self) -> int:
+        return world.LATENT_FACTOR
+
+    def temporal_compression_decode(self) -> None:
+        return None
+
+    def throw_exception_if_invalid(self) -> None:
+        """The weights were checked on loading."""
+
+    def get_sd(self) -> dict[str, torch.Tensor]:
+        return self.patcher.model.state_dict()
+
+
+def load_demo() -> tuple[comfy.model_patcher.ModelPatcher, DemoTextEncoder, DemoVAE]:
+    """MODEL, CLIP and VAE of the demo."""
+    return load_model(), DemoTextEncoder(), DemoVAE()

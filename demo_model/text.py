@@ -1,0 +1,122 @@
+"""Text side of the demo model: a frozen embedding in place of CLIP and T5.
+
+Each token of a prompt becomes the sum of three frozen vectors: its own word, the previous word and
+the next word of the same phrase, so that "red circle" and "circle" of another colour differ without
+any transformer. Two independent tables stand for the two text encoders of HunyuanDiT. The tables
+are drawn once from a fixed seed; nothing here is trained.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .world import BACKGROUND_NAMES, COLOR_NAMES, SHAPES
+
+STOP_WORDS = frozenset({"a", "an", "the", "of", "in", "at", "one"})
+SEPARATORS = frozenset({",", ".", ";", "and", "on", "with"})
+RESERVED_SHAPES = ("cross", "ring", "star")
+"""Words that keep their place in the tables; the model has not been trained to draw them."""
+
+VOCABULARY: tuple[str, ...] = (
+    *("<bos>", "<sep>", "<unk>"),
+    *COLOR_NAMES,
+    *BACKGROUND_NAMES,
+    *SHAPES,
+    *RESERVED_SHAPES,
+    "background",
+)
+WORD_ID = {word: i for i, word in enumerate(VOCABULARY)}
+BOS, SEP, UNK = (WORD_ID[w] for w in ("<bos>", "<sep>", "<unk>"))
+
+TEXT_LEN = 32
+"""Tokens per text slot; longer prompts grow by chunks of this length."""
+TEXT_DIM = 96
+NEIGHBOUR_WEIGHT = 0.8
+
+
+def _make_table(seed: int) -> torch.Tensor:
+    """Near-orthonormal float32 [3 roles, vocabulary, TEXT_DIM], each row of norm sqrt(TEXT_DIM)."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = 3 * len(VOCABULARY)
+    m = torch.randn(max(rows, TEXT_DIM), TEXT_DIM, generator=generator, dtype=torch.float64)
+    q = torch.linalg.qr(m[: max(min(rows, TEXT_DIM), TEXT_DIM)])[0]
+    if rows > TEXT_DIM:
+        q = torch.cat([q, torch.nn.functional.normalize(m[TEXT_DIM:], dim=-1)])
+    return (q[:rows] * math.sqrt(TEXT_DIM)).float().view(3, len(VOCABULARY), TEXT_DIM)
+
+
+_TABLES = (_make_table(101), _make_table(202))
+
+
+@dataclass(frozen=True, slots=True)
+class TextStates:
+    """Encoded prompts. Shapes: B prompts, L tokens (a multiple of :data:`TEXT_LEN`).
+
+    Attributes:
+        clip: float32 [B, L, TEXT_DIM], zero where masked.
+        t5: float32 [B, L, TEXT_DIM], the second table.
+        mask: float32 [B, L], 1 on tokens and 0 on padding.
+    """
+
+    clip: torch.Tensor
+    t5: torch.Tensor
+    mask: torch.Tensor
+
+    def conditioning(self) -> list[list]:
+        """The CONDITIONING that ComfyUI's HunyuanDiT text encoder would return."""
+        pooled = self.clip.sum(1) / self.mask.sum(1, keepdim=True)
+        options = {
+            "pooled_output": pooled,
+            "attention_mask": self.mask,
+            "conditioning_mt5xl": self.t5,
+            "attention_mask_mt5xl": self.mask.clone(),
+        }
+        return [[self.clip, options]]
+
+
+def tokenize(text: str) -> list[int]:
+    """Word ids of a prompt, ``<bos>`` first; an unknown word becomes ``<unk>``.
+
+    Commas, full stops, "and", "on" and "with" separate phrases; articles are dropped.
+    """
+    ids = [BOS]
+    for word in re.findall(r"\w+|[,.;]", text.lower()):
+        if word in SEPARATORS:
+            if ids[-1] != SEP and len(ids) > 1:
+                ids.append(SEP)
+        elif word not in STOP_WORDS:
+            ids.append(WORD_ID.get(word, UNK))
+    if ids[-1] == SEP:
+        ids.pop()
+    return ids
+
+
+def encode_tokens(batch: Sequence[Sequence[int]]) -> TextStates:
+    """Encode lists of word ids, padded to the next multiple of :data:`TEXT_LEN`."""
+    longest = max((len(ids) for ids in batch), default=1)
+    length = TEXT_LEN * max(1, math.ceil(longest / TEXT_LEN))
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    mask = torch.zeros(len(batch), length)
+    for row, tokens in enumerate(batch):
+        ids[row, : len(tokens)] = torch.tensor(list(tokens), dtype=torch.long)
+        mask[row, : len(tokens)] = 1
+    word = ((ids != SEP) & (ids != BOS) & (mask > 0))[..., None]
+    has_previous, has_next = word & word.roll(1, 1), word & word.roll(-1, 1)
+    has_previous[:, 0] = has_next[:, -1] = False
+    states = []
+    for own, previous, following in _TABLES:
+        e = own[ids]
+        e = e + NEIGHBOUR_WEIGHT * previous[ids.roll(1, 1)] * has_previous
+        e = e + NEIGHBOUR_WEIGHT * following[ids.roll(-1, 1)] * has_next
+        states.append(e * mask[..., None])
+    return TextStates(states[0], states[1], mask)
+
+
+def encode(texts: str | Sequence[str]) -> TextStates:
+    """Encode one prompt or a batch of prompts."""
+    return encode_tokens([tokenize(t) for t in ([texts] if isinstance(texts, str) else texts)])
