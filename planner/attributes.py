@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from . import lexicon_en as en
 from .compose import article_for, fit_article
+from .scene import MAX_PART
 from .zh_words import split_attributes_zh
 
 
@@ -29,18 +31,22 @@ class SplitPhrase:
 _AFTER_NOUN = re.compile(
     r"(?:^|\s)(?:with|without|in|on|at|of|under|near|by|behind|beside|inside|outside|beneath|over|"
     r"above|below|along|across|around|through|into|from|for|to|like|that|which|who|whose|made|"
-    r"between|against|alongside|atop|next to|close to|left of|right of|wearing|holding|covered|filled|surrounded|seen|looking|is|are|sits|stands|lies|and)(?=\s|$)|,"
+    r"between|against|alongside|atop|next to|close to|left of|right of|wearing|holding|covered|"
+    r"filled|surrounded|seen|looking|is|are|has|have|had|sits|stands|lies|and)(?=\s|$)|,"
 )
-_ING_NOUNS = frozenset(
-    "king ring wing string spring ceiling building painting swing sling thing earring clothing "
-    "pudding wedding evening morning lightning viking awning bling".split()
-)
+_ING_NOUNS = en.words("""
+    king ring wing string spring ceiling building painting swing sling thing earring clothing
+    pudding wedding evening morning lightning viking awning bling
+""")
 _MADE_OF = re.compile(r"\s*,?\s*\b(made (?:out )?of [\w -]+?)(?=$|,| and | with | in | on )")
 _THAT_IS = re.compile(r"\s+(?:that|which) (?:is|are) ([\w -]+)$")
 
 
+@lru_cache(maxsize=1024)  # a phrase is looked at again for every relation that might mean it
 def split_phrase(text: str, trailing: tuple[str, ...] = (), *, chinese: bool) -> SplitPhrase:
     """Split one phrase; `trailing` are attributes that followed it after a comma."""
+    if len(text) > MAX_PART:
+        return SplitPhrase(text, "", trailing)
     if chinese:
         high, instance, attributes = split_attributes_zh(text)
     else:
@@ -72,7 +78,11 @@ def noun_phrase_end(text: str) -> int:
     """Index in `text` at which the modifiers after the noun begin, `len(text)` without any."""
     end = len(text)
     for match in _AFTER_NOUN.finditer(text):
-        if match.start() > 0:
+        before = text[: match.start()].split()
+        joins = match[0].strip() == "and" and all(
+            word in en.DETERMINERS or is_attribute(word) or word in en.SIZES for word in before
+        )
+        if match.start() > 0 and not joins:  # "a red and white cat" goes on
             end = match.start()
             break
     words = list(re.finditer(r"\S+", text[:end]))
@@ -88,6 +98,7 @@ def noun_phrase_end(text: str) -> int:
 
 def head_noun(text: str) -> str:
     """The last word of the noun phrase, in lower case ("the old fire truck by a tree": truck)."""
+    text = text[:MAX_PART]
     words = re.findall(r"[\w'-]+", text[: noun_phrase_end(text)])
     return words[-1].lower() if words else ""
 
@@ -118,7 +129,7 @@ def _split_english(text: str) -> tuple[str, str, tuple[str, ...]]:
             prefix.append(word)
         elif not last and lower in en.COLOUR_MODIFIERS and _modifies(words, index):
             pending.append(word)
-        elif not last and lower == "and" and attributes:
+        elif not last and lower == "and" and attributes and not kept:
             pending = [attributes.pop(), "and"]
         elif not last and is_attribute(word):
             attributes.append(" ".join([*pending, word]))
@@ -126,7 +137,8 @@ def _split_english(text: str) -> tuple[str, str, tuple[str, ...]]:
         else:
             kept += [*pending, word]
             pending = []
-    instance = " ".join(word for word in kept if word.lower() not in en.SIZES) or " ".join(kept)
+    named = [word for word in kept[:-1] if word.lower() not in en.SIZES]
+    instance = " ".join([*named, *kept[-1:]])
     before = " ".join(prefix)
     noun = " ".join(kept)
     high = (fit_article(before + " ", noun) if before else "") + noun

@@ -100,8 +100,10 @@ class Endpoint:
                 f"{where} has an api_key_env that is no name of an environment variable; it must "
                 "name the variable, not hold the key."
             )
-        if self.api_key_env and parts.scheme == "http" and not (
-            self.is_loopback or self.allow_plain_http
+        if (
+            self.api_key_env
+            and parts.scheme == "http"
+            and not (self.is_loopback or self.allow_plain_http)
         ):
             raise EndpointError(
                 f"{where} would send its key unencrypted to {parts.hostname}; use https, or set "
@@ -194,9 +196,7 @@ def load_endpoints(path: Path | None = None) -> dict[str, Endpoint]:
         check_schema(value, _FILE_SCHEMA, what=f"endpoint file {path}")
     except PlanError as error:
         raise EndpointError(f"{error} A minimal file is {_EXAMPLE}") from None
-    return {
-        name: Endpoint(name=name, **fields) for name, fields in value["endpoints"].items()
-    }
+    return {name: Endpoint(name=name, **fields) for name, fields in value["endpoints"].items()}
 
 
 def get_endpoint(name: str, path: Path | None = None) -> Endpoint:

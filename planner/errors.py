@@ -1,4 +1,4 @@
-"""Errors of the planner. Each message is a sentence: what was got, what was expected, what to do."""
+"""Errors of the planner. Each message says what was got, what was expected and what to do."""
 
 from __future__ import annotations
 

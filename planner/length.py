@@ -55,8 +55,8 @@ def bound_prompt(text: str, limits: tuple[TokenLimit, ...]) -> tuple[str, str]:
     cut = text[len(kept) :].strip(" ,，;；、")
     shown = cut if len(cut) <= 80 else cut[:77] + "..."
     return kept, (
-        f"A prompt has {first.count_tokens(text)} tokens, but the {first.name} takes {first.limit}; "
-        f'its end was left out: "{shown}".'
+        f"A prompt has {first.count_tokens(text)} tokens, but the {first.name} takes "
+        f'{first.limit}; its end was left out: "{shown}".'
     )
 
 

@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
     return frozenset(text.split())
 
 
-COLOURS = _words("""
+COLOURS = words("""
     red green blue yellow purple orange cyan white black gray grey brown pink violet magenta
     turquoise teal indigo maroon crimson scarlet beige ivory cream navy olive lime gold golden
     silver bronze copper amber emerald ruby sapphire azure lavender lilac peach coral salmon tan
     khaki mint mustard burgundy charcoal multicolored multicoloured colorful colourful rainbow
     pastel monochrome reddish bluish greenish yellowish whitish blackish blond blonde
 """)
-COLOUR_MODIFIERS = _words("""
+COLOUR_MODIFIERS = words("""
     dark light bright pale deep vivid soft dull neon hot royal sky forest navy baby very slightly
     extremely rather quite really
 """)
-MATERIALS = _words("""
+MATERIALS = words("""
     wooden wood metal metallic steel iron brass glass crystal plastic leather velvet silk cotton
     wool woolen woollen knitted linen denim lace fur furry paper cardboard ceramic porcelain clay
     marble stone granite brick concrete rubber wicker rattan bamboo straw jade pearl diamond ice
     wax felt
 """)
-LOOKS = _words("""
+LOOKS = words("""
     glossy shiny matte rough smooth fluffy furry fuzzy hairy spotted striped checkered plaid
     polka-dot dotted patterned textured rusty dusty dirty clean muddy wet dry frosted transparent
     translucent opaque glowing gleaming sparkling glittering luminous dim sunlit moonlit backlit
     misty foggy hazy blurry sharp weathered worn old new ancient antique vintage retro modern rustic
     ornate elegant plain simple abstract realistic cartoon cartoonish minimalist gothic baroque
-    futuristic cyberpunk young elderly beautiful pretty cute ugly handsome lovely delicate fresh ripe
-    rotten cozy cosy warm cold cool hot happy sad angry curly straight bushy leafy grassy snowy
+    futuristic cyberpunk young elderly beautiful pretty cute ugly handsome lovely delicate fresh
+    ripe rotten cozy cosy warm cold cool hot happy sad angry curly straight bushy leafy grassy snowy
     sandy rocky icy cloudy stormy sunny rainy starry bald thick thin wavy slim fat chubby muscular
     majestic mighty calm fierce tame wild sleepy polished
 """)
-SIZES = _words("""
+SIZES = words("""
     big small large tiny huge little tall short long giant gigantic enormous miniature massive wide
     narrow round square triangular circular oval rectangular
 """)
 ATTRIBUTE_SUFFIXES = (
     "-colored", "-coloured", "-haired", "-eyed", "-shaped", "-like", "ish", "ous", "ful", "less",
 )  # fmt: skip
-NOT_ATTRIBUTES = _words("""
-    fish dish radish brush finish polish spanish english houses octopus mouse house blouse
+NOT_ATTRIBUTES = words("""
+    previous various fish dish radish brush finish polish spanish english houses octopus mouse
+    house blouse
 """)
 
-DETERMINERS = _words("a an the some several many his her its their my your our another one each")
+DETERMINERS = words("a an the some several many his her its their my your our another one each")
 NUMBERS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "twenty": 20,
@@ -63,12 +65,12 @@ IRREGULAR_SINGULARS = {
     "canoes": "canoe",
 }  # fmt: skip
 
-PLACES = _words("""
+PLACES = words("""
     room kitchen bedroom bathroom livingroom hall hallway office studio classroom library museum
     gallery church cathedral castle palace shop store market supermarket restaurant cafe bar pub
     garage attic basement cellar barn stable farm garden park forest woods jungle rainforest meadow
     field desert beach island sea ocean lake river valley canyon mountain mountains hills street
-    alley road city town village square plaza harbor harbour port station airport stadium
+    alley road city town village plaza harbor harbour port station airport stadium
     playground courtyard backyard yard balcony terrace rooftop cave space sky snow rain fog sunset
     sunrise night night-time evening morning dusk dawn laboratory lab workshop factory hospital
     school gym theater theatre stage zoo aquarium vineyard orchard landscape interior scene
@@ -92,9 +94,9 @@ STYLE_WORDS = (
 
 # Things that usually lie high or low in a picture. The first two lists place a phrase that has no
 # position of its own; the third only decides between cells that fit equally well.
-USUALLY_HIGH = _words("sky sun moon cloud clouds star stars rainbow ceiling galaxy aurora")
-USUALLY_LOW = _words("ground floor grass lawn carpet rug pavement sidewalk")
-RATHER_LOW = _words("""
+USUALLY_HIGH = words("sky sun moon cloud clouds star stars rainbow ceiling galaxy aurora")
+USUALLY_LOW = words("ground floor grass lawn carpet rug pavement sidewalk")
+RATHER_LOW = words("""
     chair armchair table sofa couch bed bench desk stool dog cat puppy kitten rabbit car river road
     water lake flower flowers box ball shoe shoes
 """)

@@ -153,7 +153,9 @@ def _to_plan(
     limit = wanted or MAX_REGIONS
     if len(found) > limit:
         names = ", ".join(region["instance"][:40] for region in found[limit:][:8])
-        notes.append(f"The model planned {len(found) - limit} region(s) too many; left out: {names}.")
+        notes.append(
+            f"The model planned {len(found) - limit} region(s) too many; left out: {names}."
+        )
         found = found[:limit]
     missing = 0 if wanted is None else wanted - len(found)
     if missing:
@@ -177,7 +179,9 @@ def _to_plan(
 def _to_region(fields: dict[str, Any]) -> RegionPlan:
     high = _clean(fields["high_level"]) or _clean(fields["instance"])
     if not high:
-        raise PlanError("A region of the plan is empty; expected its high_level to say what is there.")
+        raise PlanError(
+            "A region of the plan is empty; expected its high_level to say what is there."
+        )
     attributes = tuple(_clean(word)[:200] for word in fields["attributes"][:16] if _clean(word))
     low = _clean(fields["low_level"])
     absent = [word for word in attributes if word.lower() not in low.lower()]
@@ -238,7 +242,7 @@ def _known_keys(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
 
 
 def _loose(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as answers are checked by: bounded, and boxes may be missing (they are repaired)."""
+    """The schema that answers are checked by: bounded; boxes may be missing and are repaired."""
     region = schema["properties"]["regions"]["items"]
     text = {"type": "string", "maxLength": _MAX_ANSWER_TEXT}
     fields = {key: text for key in ("instance", "high_level", "low_level")}

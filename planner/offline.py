@@ -34,6 +34,8 @@ from .zh_words import take_count_zh
 Cell = Box  # x0, y0, x1, y1 in fractions of the canvas, 0..1
 
 _MAX_EXPANDED = 12  # without a number of regions, "twenty sheep" stay one flock
+_MAX_THINGS = 256
+_NOTHING = {"nothing", "nobody", "no one", "empty", "empty space", "空白", "什么都没有"}
 _KEEPS_UNKNOWN_ANCHOR = {"next_to", "below", "behind", "in_front_of"}
 
 
@@ -79,7 +81,8 @@ def plan_offline(
         notes.append("No object was found in the text; every region gets the whole text.")
         entries = [_Entry([Phrase(text.strip())])]
         scene = replace(scene, background="", styles=(), setting="")
-    whole = _global_prompt(scene, [entry.phrases[0] for entry in entries])
+    named = [entry.phrases[0] for entry in entries]
+    whole = _global_prompt(scene, [phrase for phrase in named if phrase.text not in _NOTHING])
     entries = _expand_counts(entries, wanted, scene, notes)
     entries = _merge_to(entries, wanted or MAX_REGIONS, notes)
     items = _items(entries)
@@ -90,9 +93,11 @@ def plan_offline(
     regions: list[RegionPlan | None] = [None] * len(boxes)
     for entry, cell in zip(entries, cell_of, strict=True):
         _note_misplaced(entry, boxes[cell], boxes, cell, notes)
+        if entry.phrases[0].text in _NOTHING:
+            continue
         depth = entry.place.depth if entry.place else 0
         regions[cell] = _region(scene, entry, boxes[cell], depth + _relation_order(entry))
-    empty = sum(region is None for region in regions)
+    empty = len(boxes) - len(entries)
     if empty:
         content = "background" if scene.background else "whole prompt"
         notes.append(
@@ -129,8 +134,10 @@ def _check_arguments(
     text: str, n_regions: int | None, cells: Sequence[Cell] | None, split: str | None
 ) -> tuple[Box, ...] | None:
     if not isinstance(text, str) or not text.strip():
-        raise PlanError("The text to plan is empty; expected a sentence such as 'a red circle on "
-                        "the left and a blue square on the right, black background'.")
+        raise PlanError(
+            "The text to plan is empty; expected a sentence such as 'a red circle on "
+            "the left and a blue square on the right, black background'."
+        )
     if len(text) > MAX_TEXT:
         raise PlanError(
             f"The text to plan has {len(text)} characters; expected at most {MAX_TEXT}."
@@ -149,7 +156,7 @@ def _check_arguments(
 def _entries(scene: Scene) -> list[_Entry]:
     """One entry per phrase, relations resolved to entries; unknown anchors become phrases."""
     entries = [_Entry([phrase], phrase.place) for phrase in scene.phrases]
-    for index in range(len(scene.phrases)):
+    for index in range(min(len(scene.phrases), _MAX_THINGS)):
         phrase = entries[index].phrases[0]
         for relation in phrase.relations:
             anchors = _resolve(relation, index, entries, scene)
@@ -179,9 +186,7 @@ def _resolve(relation: Relation, index: int, entries: list[_Entry], scene: Scene
     return anchors
 
 
-def _find_entry(
-    name: str, entries: list[_Entry], scene: Scene, exclude: list[int]
-) -> int | None:
+def _find_entry(name: str, entries: list[_Entry], scene: Scene, exclude: list[int]) -> int | None:
     """The entry that a person means by a name: same noun, then the most attributes in common."""
     best: tuple[int, int] | None = None
     wanted = split_phrase(name, chinese=scene.chinese)
@@ -220,12 +225,10 @@ def _expand_counts(
         if count == 1 or placed or linked:
             continue
         if total + count - 1 > limit:
-            notes.append(f'"{phrase.text}" share one region: there is no room for {count}.')
+            notes.append(f'"{_names([phrase])}" share one region: there is no room for {count}.')
             continue
         total += count - 1
-        expanded[index] = [
-            _Entry([replace(phrase, text=one)], entry.place) for _ in range(count)
-        ]
+        expanded[index] = [_Entry([replace(phrase, text=one)], entry.place) for _ in range(count)]
     if not expanded:
         return entries
     result: list[_Entry] = []
@@ -243,16 +246,15 @@ def _merge_to(entries: list[_Entry], limit: int, notes: list[str]) -> list[_Entr
     if len(entries) <= limit:
         return entries
     named = len(entries)
-    groups = [[index] for index in range(len(entries))]
+    size = -(-named // _MAX_THINGS)  # more things than a picture can show: joined in runs first
+    groups = [list(range(k, min(k + size, named))) for k in range(0, named, size)]
 
     def cost(left: list[int], right: list[int]) -> tuple[int, int, int]:
         places = [entries[i].place for i in (*left, *right)]
         said = {(p.x, p.y, p.row, p.column, p.depth) for p in places if p is not None}
         unplaced = any(place is None for place in places)
         clash = 4 if len(said) > 1 else 1 if said and unplaced else 0
-        same_clause = (
-            entries[left[-1]].phrases[0].clause == entries[right[0]].phrases[0].clause
-        )
+        same_clause = entries[left[-1]].phrases[0].clause == entries[right[0]].phrases[0].clause
         return clash, len(left) + len(right), 0 if same_clause else 1
 
     while len(groups) > limit:
@@ -271,9 +273,8 @@ def _merge_to(entries: list[_Entry], limit: int, notes: list[str]) -> list[_Entr
         phrases = [phrase for index in group for phrase in entries[index].phrases]
         merged.append(_Entry(phrases, places[0] if places else None, links))
         if len(group) > 1:
-            joined = _join([phrase.text for phrase in phrases], chinese=False)
             notes.append(
-                f"The text names {named} things for {limit} region(s): {joined} share one."
+                f"The text names {named} things for {limit} region(s): {_names(phrases)} share one."
             )
     return merged
 
@@ -286,10 +287,7 @@ def _items(entries: list[_Entry]) -> list[Item]:
         pinned = usual is not None
         if usual is None and noun in en.RATHER_LOW:
             usual = 1.0
-        links = tuple(
-            Link(relation.kind, tuple(anchors))
-            for relation, anchors in entry.links
-        )
+        links = tuple(Link(relation.kind, tuple(anchors)) for relation, anchors in entry.links)
         items.append(Item(entry.place, usual, pinned, links))
     return items
 
@@ -300,10 +298,10 @@ def _note_misplaced(
     place = entry.place
     if place is None or not place.on_canvas or is_satisfied(place, cell, cells):
         return
-    names = _join([phrase.text for phrase in entry.phrases], chinese=False)
     notes.append(
-        f'"{names}" should lie "{place.words}", but no free region lies there; it went into region '
-        f"{index + 1}."
+        f'"{_names(entry.phrases)}" should lie "{place.words}", '
+        " but no free region lies there; "
+        f"it went into region {index + 1}."
     )
 
 
@@ -380,6 +378,12 @@ def _background_content(scene: Scene) -> str:
     return re.sub(
         r"^(?:on|against|over|with|before|in front of|inside|in|at|within) ", "", scene.background
     )
+
+
+def _names(phrases: list[Phrase]) -> str:
+    """The phrases in a note, cut."""
+    text = _join([phrase.text for phrase in phrases], chinese=False)
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _join(texts: Sequence[str], *, chinese: bool) -> str:

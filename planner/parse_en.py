@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from . import lexicon_en as en
 from .attributes import head_noun, is_attribute, is_attributes_only, noun_phrase_end
 from .places_en import JOINED, take_places, take_relation
-from .scene import Phrase, Place, Relation, Scene
+from .scene import MAX_PART, Phrase, Place, Relation, Scene
 
 _POLITE = re.compile(
-    r"^(?:please |can you |could you )*(?:(?:draw|paint|create|generate|make|render|produce|imagine|"
-    r"depict|show)(?: me| us)?|i(?: would|'d)? (?:want|like)(?: to see)?|give me)\s+(?=\S)"
+    r"^(?:please |can you |could you )*"
+    r"(?:(?:draw|paint|create|generate|make|render|produce|imagine|depict|show)(?: me| us)?"
+    r"|i(?: would|'d)? (?:want|like)(?: to see)?|give me)\s+(?=\S)"
 )
 _PICTURE_OF = re.compile(
     r"^(?:(?:an?|the) )?(?:image|picture|pic|scene|composition)\s+"
@@ -22,18 +23,20 @@ _STYLE_OF = re.compile(
     rf"^((?:(?:an?|the) )?(?:[\w-]+ ){{0,3}}?(?:{en.STYLE_HEADS}))\s+(?:of|showing|depicting)\s+"
 )
 _STYLE_CLAUSE = re.compile(
-    rf"^(?:in |as |with )?(?:an? |the )?(?:in the style of .+|style of .+|(?:[\w-]+ ){{0,4}}?"
-    rf"(?:{en.STYLE_HEADS})(?: style)?|{en.STYLE_WORDS})$"
+    rf"^(?:in |as |with )?(?:an? |the )?(?:in the style of .+|style of .+"
+    rf"|(?:(?!(?:in|on|at|with|of|and|by)\b)[\w-]+ ){{0,4}}?(?:{en.STYLE_HEADS})(?: style)?"
+    rf"|{en.STYLE_WORDS})$"
 )
 _STYLE_END = re.compile(
-    rf"\s+((?:in (?:an? |the )?(?:style of .+|(?:[\w-]+ ){{1,3}}style))|(?:in the style of .+))$"
+    r"\s+((?:in (?:an? |the )?(?:style of .+|(?:[\w-]+ ){1,3}style))|(?:in the style of .+))$"
 )
 _BACKDROP = (
-    r"(?:an? |the )?(?:(?!(?:on|in|at|with|against|over|and)\b)[\w-]+ ){0,4}?(?:background|backdrop)"
-    r"(?: behind (?:them|it))?"
+    r"(?:an? |the )?(?:(?!(?:on|in|at|with|against|over|and)\b)[\w-]+ ){0,4}?"
+    r"(?:background|backdrop)(?: behind (?:them|it))?"
 )
 _BACKGROUND = re.compile(
-    rf"^((?:(?:all |set |placed |shown )?(?:on|against|over|with|before|in front of) )?{_BACKDROP})$"
+    r"^((?:(?:all |set |placed |shown )?(?:on|against|over|with|before|in front of) )?"
+    rf"{_BACKDROP})$"
 )
 _BACKGROUND_END = re.compile(rf"\s((?:on|against|over|with|before|in front of) {_BACKDROP})$")
 _BACKGROUND_IS = re.compile(
@@ -41,30 +44,38 @@ _BACKGROUND_IS = re.compile(
 )
 _IN_PLACE = re.compile(
     r"(?:^|\s)((?:all )?(?:in|inside|at|on|within) (?:(?:an?|the|some) )?"
-    r"((?:[\w-]+ ){0,4}?([\w-]+))(?: at (?:night|dusk|dawn|sunset|sunrise))?)$"
+    r"((?:(?!(?:an?|the|on|in|at|with|left|right|and)\b)[\w-]+ ){0,4}?([\w-]+))"
+    r"(?: at (?:night|dusk|dawn|sunset|sunrise))?)$"
 )
 _SETTING_WITH = re.compile(
-    r"^((?:an?|the) (?:[\w-]+ ){0,3}?([\w-]+))\s*(?:with|containing|that has|has|contains|:|where there"
-    r" (?:is|are))\s+(?=\S)"
+    r"^((?:an?|the) (?:[\w-]+ ){0,3}?([\w-]+))\s*"
+    r"(?:with|containing|that has|has|contains|:|where there (?:is|are))\s+(?=\S)"
 )
 _THERE_IS = re.compile(
     r"^(?:and |then |also |finally |while |plus |with )*(?:there(?:'s| is| are) (?:also )?|we see |"
     r"(?:you|one) can see |it (?:shows|has|contains) )?"
 )
 _COPULA_END = re.compile(
-    r"\s+(?:is|are|be|should be|appears?|stays?|goes|placed|located|positioned|shown)(?: placed| located"
-    r"| positioned| shown| seen)?$"
+    r"\s+(?:is|are|be|should be|appears?|stays?|goes|placed|located|positioned|shown)"
+    r"(?: placed| located| positioned| shown| seen)?$"
 )
 _SUBJECT_IS = re.compile(r"^(it|they|he|she|this|the [\w -]+?) (?:is|are|should be|has|have) (.+)$")
 _CONTINUES = re.compile(
     r"^(?:with|without|wearing|holding|sitting|standing|looking|lying|running|made|covered|filled|"
-    r"surrounded|which|that|who|its|their|his|her|under|of|and its)\b"
+    r"surrounded|which|that|who|its|their|under|of)\b"
 )
 _COMPOUNDS = re.compile(
     r"\b(salt|bread|fish|rock|black|pen|cup|knife|mac|bow|day|peace|up|hide|thunder) and "
     r"(pepper|butter|chips|roll|white|paper|saucer|fork|cheese|arrow|night|quiet|down|seek|lightning)\b"
 )
 _BETWEEN_AND = re.compile(r"\bbetween ((?:(?! and |,|;|\.).)+) and ")
+# "Left of the house is a tree": the thing that is placed comes last.
+_INVERTED = re.compile(
+    r"^((?:(?:on|to|at) the )?(?:left|right)(?: side)? of|above|below|beneath|under|behind"
+    r"|in front of|next to|beside|near|on top of)"
+    r" (.+?) (?:there is|there are|is|are|stands|sits|lies|hangs) "
+    r"((?:an?|the|two|three|some|another) .+)$"
+)
 _NUMBERED = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s+")
 _BARE_PLACE = re.compile(r"\b(?:on|in|at|to) the\b|\b(?:left|right|top|bottom)\b")
 
@@ -83,6 +94,8 @@ class _State:
 def parse_english(text: str) -> Scene:
     """Read a sentence, a list or several sentences."""
     state = _State()
+    if text.isupper():
+        text = text.lower()
     text = _COMPOUNDS.sub(rf"\1 {JOINED} \2", text)
     text = _BETWEEN_AND.sub(rf"between \1 {JOINED} ", text)
     for index, sentence in enumerate(_sentences(text)):
@@ -155,8 +168,16 @@ def _split_and(clause: str) -> list[str]:
         if merged and not _separates(merged[-1], part):
             merged[-1] = f"{merged[-1]} and {part}"
         else:
-            merged.append(part)
+            merged += _split_with(part)
     return merged
+
+
+def _split_with(part: str) -> list[str]:
+    """ "a dog in the middle with a ball on the left": two things, as each has its own place."""
+    left, word, right = part.partition(" with ")
+    if word and take_places(left)[1] and _starts_phrase(right) and take_places(right)[1]:
+        return [left, right]
+    return [part]
 
 
 def _separates(left: str, right: str) -> bool:
@@ -185,7 +206,10 @@ def _starts_phrase(text: str) -> bool:
 
 
 def _read_part(part: str, state: _State) -> None:
-    part = _THERE_IS.sub("", part).strip()
+    if len(part) > MAX_PART:
+        state.phrases.append(Phrase(part, clause=state.clause))
+        return
+    part = _INVERTED.sub(r"\3 \1 \2", _THERE_IS.sub("", part).strip())
     if not part:
         return
     if _take_background(part, state) or _take_style(part, state):
@@ -365,7 +389,9 @@ def _lower_first(text: str) -> str:
     """Lower a sentence's first letter, but not an acronym's or a name's."""
     first = text.split(maxsplit=1)[0]
     known = first.lower() in en.DETERMINERS or first.lower() in en.NUMBERS
-    function_words = "on in at to there please draw paint show create generate make imagine i it they"
+    function_words = (
+        "on in at to there please draw paint show create generate make imagine i it they"
+    )
     words = f"{function_words} left right top bottom center centre middle background with"
     if known or first.lower().strip(",:") in words.split() or is_attribute(first):
         return text[0].lower() + text[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from .scene import Phrase, Place, Relation, RelationKind, Scene
+from .scene import MAX_PART, Phrase, Place, Relation, RelationKind, Scene
 from .zh_words import COLOUR, MEASURES, PLACES, SHORT_COLOUR, STYLE, is_attribute_zh
 
 _SIDE = r"(?:边|侧|面|方|部|半边|半部分|半部|半|手边|边缘)"
@@ -20,20 +20,26 @@ _SIDE_WORD = re.compile(
 _BACK = re.compile(r"(?:在|位于)?(?:画面的?)?(?:背景(?:中|里|上|处)|远处|远方|后景(?:中|里)?)")
 _FRONT = re.compile(r"(?:在|位于)?(?:画面的?)?(?:前景(?:中|里|处)?|近处|最前面)")
 _BACKGROUND = re.compile(
-    rf"^(?:以)?(?:背景(?:是|为|：|:)?(?P<after>.+)|(?:在)?(?P<before>.{{1,16}}?)(?:作为|为|的)?背景(?:下|上|前|中)?)$"
+    r"^(?:以)?(?:背景(?:是|为|：|:)?(?P<after>.+)|(?:在)?(?P<before>.{1,16}?)(?:作为|为|的)?背景(?:下|上|前|中)?)$"
 )
 _IN_PLACE = re.compile(rf"^(?:在)?(?P<place>.{{0,8}}?(?:{PLACES}))(?:里面|里|中|内|上|下)?$")
 _IN_PLACE_START = re.compile(
     rf"^在?(?P<place>[^，]{{0,8}}?(?:{PLACES}))(?:里面|里|中|内|上)(?:有|，)?(?=[\d一二两三四五六七八九十])"
 )
 _POLITE = re.compile(
-    r"^(?:请)?(?:帮我|给我)?(?:画|生成|绘制|创作|制作|展示)(?:出)?(?:一(?:张|幅|个))?"
+    r"^(?:请)?(?:帮我|给我)?(?:画(?!面)|生成|绘制|创作|制作|展示)(?:出)?(?:一(?:张|幅|个))?"
     r"(?:(?:图片|图像|图|画面|画)(?:，|：|:)?)?"
 )
-_PICTURE = re.compile(r"^(?:这是)?一(?:张|幅)(?:图片|图|画)[，：:]?|^(?:画面|图片|图)(?:中|里|上)(?:有|，)?")
+_PICTURE = re.compile(
+    r"^(?:这是)?一(?:张|幅)(?:图片|图|画)[，：:]?|^(?:画面|图片|图)(?:中|里|上)(?:有|，)?"
+)
 _STYLE_CLAUSE = re.compile(rf"^(?:{STYLE})(?:的?(?:风格|作品|画))?$", re.IGNORECASE)
-_STYLE_START = re.compile(r"^(?:一(?:张|幅))?((?:\w{0,6}?)(?:风格|画风))的(?:一?(?:张|幅)?(?:画|图)[，：:]?)?")
-_LEAD = re.compile(r"^(?:然后|另外|此外|还有|以及|并且|而且|而|和|与|及|有着|有|是|：|:|则是|则|画着|画了|为|放着|摆着|站着|坐着)+")
+_STYLE_START = re.compile(
+    r"^(?:一(?:张|幅))?((?:\w{0,6}?)(?:风格|画风))的(?:一?(?:张|幅)?(?:画|图)[，：:]?)?"
+)
+_LEAD = re.compile(
+    r"^(?:然后|另外|此外|还有|以及|并且|而且|而|和|与|及|有着|有|是|：|:|则是|则|画着|画了|为|放着|摆着|站着|坐着)+"
+)
 _TAIL = re.compile(r"(?:在|位于|是|有|放着|处|的|，|：|:)+$")
 
 _ANCHOR_SIDES: tuple[tuple[RelationKind, str], ...] = (
@@ -104,11 +110,10 @@ def _split_and(clause: str) -> list[str]:
         return []
     parts = re.split(r"(?:和|与|以及|还有|及|并且)", clause)
     merged: list[str] = []
-    for index, part in enumerate(parts):
+    for part in parts:
         if not part:
             continue
-        following = part
-        between = re.match(r".+?(?:之间|的?中间)", following) and "在" in clause[: clause.find(part)]
+        between = re.match(r".+?(?:之间|的?中间)", part) and "在" in clause[: clause.find(part)]
         colours = merged and re.search(rf"(?:{COLOUR}|{SHORT_COLOUR})的?$", merged[-1])
         bare = colours and is_attribute_zh(_strip_count(merged[-1]))
         if merged and (between or bare):
@@ -125,6 +130,9 @@ def _strip_count(text: str) -> str:
 def _read_part(part: str, state: _State) -> None:
     part = part.strip(" ，：:")
     if not part:
+        return
+    if len(part) > MAX_PART:
+        state.phrases.append(Phrase(part, clause=state.clause))
         return
     if _take_background(part, state):
         return

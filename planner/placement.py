@@ -7,6 +7,7 @@ phrase that lies half a canvas from where it was said to be.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,7 @@ _WEAK = 0.05  # a usual place (the sky is up) against a stated one
 _DEPTH = 0.3  # "in the background" against "at the top"
 _ORDER = 1e-3  # reading order, between cells that fit equally well
 _EPS = 1e-6
+_MAX_TRIED = 720  # arrangements of related items that are all tried
 _SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried
 
 
@@ -113,20 +115,19 @@ def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
     """The cell index of each item: stated positions first, then the rest in reading order.
 
     Needs at least as many cells as items. Minimal total cost over the placed items (Hungarian
-    algorithm), then swaps as long as they serve the relations.
+    algorithm); then the items that relations speak of are rearranged as long as that helps.
     """
     order = reading_order(cells)
     rank = {cell: position for position, cell in enumerate(order)}
-    rows, columns = _row_and_column(cells)
+    costs = _place_costs(items, cells)
     placed = [i for i, item in enumerate(items) if _is_placed(item)]
-    scale = max(len(cells), 1)
-
-    def unary(item: int, cell: int) -> float:
-        tie = _ORDER * ((rank[cell] - item) / scale) ** 2
-        return place_cost(items[item], cells[cell], rows[cell], columns[cell]) + tie
-
+    chosen = _hungarian(
+        [
+            [costs[i][c] + _ORDER * ((rank[c] - i) / len(cells)) ** 2 for c in range(len(cells))]
+            for i in placed
+        ]
+    )
     result = [-1] * len(items)
-    chosen = _hungarian([[unary(i, c) for c in range(len(cells))] for i in placed])
     for item, cell in zip(placed, chosen, strict=True):
         result[item] = cell
     free = iter(cell for cell in order if cell not in set(chosen))
@@ -134,19 +135,35 @@ def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
         if result[item] < 0:
             result[item] = next(free)
     if any(item.links for item in items):
-        _improve(items, cells, result)
+        result = _rearrange(items, cells, costs, result)
     return result
 
 
 def total_cost(items: Sequence[Item], cells: Sequence[Box], result: Sequence[int]) -> float:
     """How far an assignment is from what was said, without the tie-breaks."""
+    return _cost(items, cells, _place_costs(items, cells), result)
+
+
+def _place_costs(items: Sequence[Item], cells: Sequence[Box]) -> list[list[float]]:
     rows, columns = _row_and_column(cells)
+    return [
+        [place_cost(item, cell, rows[c], columns[c]) for c, cell in enumerate(cells)]
+        for item in items
+    ]
+
+
+def _cost(
+    items: Sequence[Item],
+    cells: Sequence[Box],
+    costs: list[list[float]],
+    result: Sequence[int],
+) -> float:
     cost = 0.0
     for index, item in enumerate(items):
-        cell = result[index]
-        cost += place_cost(item, cells[cell], rows[cell], columns[cell])
+        cost += costs[index][result[index]]
         for link in item.links:
-            cost += link_cost(link.kind, cells[cell], [cells[result[a]] for a in link.anchors])
+            anchors = [cells[result[anchor]] for anchor in link.anchors]
+            cost += link_cost(link.kind, cells[result[index]], anchors)
     return cost
 
 
@@ -210,28 +227,50 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
     return 2 * near
 
 
-def _improve(items: Sequence[Item], cells: Sequence[Box], result: list[int]) -> None:
-    """Move and swap items while that lowers the cost; only those that relations speak of move."""
+def _rearrange(
+    items: Sequence[Item], cells: Sequence[Box], costs: list[list[float]], result: list[int]
+) -> list[int]:
+    """Give the related items the cells that serve all relations best.
+
+    All arrangements are tried where they are few, else single moves and swaps while they help.
+    """
     involved = sorted(
         {i for i, item in enumerate(items) if item.links}
         | {a for item in items for link in item.links for a in link.anchors}
     )
-    for _ in range(len(items) + 2):
-        best, best_cost = None, total_cost(items, cells, result) - _EPS
-        for item in involved:
-            for cell in range(len(cells)):
-                if cell == result[item]:
-                    continue
-                trial = list(result)
-                if cell in trial:
-                    trial[trial.index(cell)] = result[item]
+    best, best_cost = result, _cost(items, cells, costs, result) - _EPS
+    if math.perm(len(cells), len(involved)) <= _MAX_TRIED:
+        order = reading_order(cells)
+        others = [item for item in range(len(items)) if item not in involved]
+        others.sort(key=lambda item: order.index(result[item]))
+        for chosen in itertools.permutations(order, len(involved)):
+            trial = list(result)
+            for item, cell in zip(involved, chosen, strict=True):
                 trial[item] = cell
-                cost = total_cost(items, cells, trial)
-                if cost < best_cost:
-                    best, best_cost = trial, cost
-        if best is None:
-            return
-        result[:] = best
+            taken = set(chosen)
+            kept = {item for item in others if result[item] not in taken}
+            taken |= {result[item] for item in kept}
+            free = iter(cell for cell in order if cell not in taken)
+            for item in others:
+                if item not in kept:
+                    trial[item] = next(free)
+            cost = _cost(items, cells, costs, trial)
+            if cost < best_cost:
+                best, best_cost = trial, cost - _EPS
+        return best
+    for _ in range(len(items) + 2):
+        before = best
+        for item, cell in itertools.product(involved, range(len(cells))):
+            trial = list(before)
+            if cell in trial:
+                trial[trial.index(cell)] = before[item]
+            trial[item] = cell
+            cost = _cost(items, cells, costs, trial)
+            if cost < best_cost:
+                best, best_cost = trial, cost - _EPS
+        if best is before:
+            break
+    return best
 
 
 def _is_placed(item: Item) -> bool:

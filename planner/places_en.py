@@ -1,4 +1,4 @@
-"""Position words of English: what they are, where they point, and how they are cut out of a phrase."""
+"""Position words of English: where they point, and how they are cut out of a phrase."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _ORDINALS = {
     "last": -1,
 }  # fmt: skip
 
-_IN = r"(?:(?:placed |located |positioned |standing |sitting )?(?:on|in|at|to|towards?|toward|along|near) )"
+_IN = (
+    r"(?:(?:placed |located |positioned |standing |sitting )?"
+    r"(?:on|in|at|to|towards?|along|near) )"
+)
 _FAR = r"(?:far |very |extreme |exact |dead |absolute )?"
 _PART = (
     r"(?:[- ]?hand)?(?:[- ](?:side|half|part|third|quarter|corner|edge|area|panel|region|portion|"
@@ -45,7 +48,8 @@ _ROW_N = re.compile(r"\b(?:in |at )?row (?P<row>[1-8]),? (?:and )?column (?P<col
 _VERTICAL = r"(?:top|upper|bottom|lower)"
 _HORIZONTAL = r"(?:left|right)"
 _CORNER = re.compile(
-    rf"(?:\b{_IN})?(?:\bthe )?\b{_FAR}(?:(?P<v>{_VERTICAL}|{_MIDDLE})[- ](?P<h>{_HORIZONTAL}|{_MIDDLE})"
+    rf"(?:\b{_IN})?(?:\bthe )?\b{_FAR}"
+    rf"(?:(?P<v>{_VERTICAL}|{_MIDDLE})[- ](?P<h>{_HORIZONTAL}|{_MIDDLE})"
     rf"|(?P<h2>{_HORIZONTAL}|{_MIDDLE})[- ](?P<v2>{_VERTICAL}))\b{_PART}{_CANVAS}{_NOT_WORLD}"
 )
 _SIMPLE = re.compile(
@@ -76,14 +80,19 @@ _RELATIONS: tuple[tuple[RelationKind, str], ...] = (
     ("between", r"(?:in )?between"),
     ("left_of", r"(?:(?:on|to|at) the )?(?:immediate )?left(?:[- ]hand)?(?: side)? of"),
     ("right_of", r"(?:(?:on|to|at) the )?(?:immediate )?right(?:[- ]hand)?(?: side)? of"),
-    ("above", r"(?:directly |just |high )?above|on top of|atop|hovering over|floating over|flying over"),
+    (
+        "above",
+        r"(?:directly |just |high )?above|on top of|atop|hovering over|floating over|flying over",
+    ),
     ("below", r"(?:directly |just )?below|beneath|underneath|under"),
     ("in_front_of", r"(?:directly |just )?in front of"),
     ("behind", r"(?:directly |just )?behind"),
     ("next_to", r"(?:right )?next to|beside|alongside|adjacent to|close to|near|by the side of"),
 )
 _RELATION = re.compile(
-    r"\b(?:" + "|".join(f"(?P<{kind}>{words})" for kind, words in _RELATIONS) + r")\s+(?P<anchor>.+)$"
+    r"\b(?:"
+    + "|".join(f"(?P<{kind}>{words})" for kind, words in _RELATIONS)
+    + r")\s+(?P<anchor>.+)$"
 )
 
 
@@ -100,7 +109,7 @@ def take_places(text: str) -> tuple[str, Place | None]:
         place = found if place is None else place.joined(found)
 
     for pattern, read in _READERS:
-        match = pattern.search(text)
+        match = pattern.search(text.lower())
         if match is None:
             continue
         add(read(match))
@@ -114,7 +123,7 @@ def take_places(text: str) -> tuple[str, Place | None]:
 def take_relation(text: str) -> tuple[str, Relation | None]:
     """Cut "to the left of the cat" off the end of a phrase."""
     match = _RELATION.search(text)
-    if match is None or match.lastgroup is None:
+    if match is None:
         return text, None
     kind = next(kind for kind, _ in _RELATIONS if match[kind])
     anchor = match["anchor"].strip(" ,")
@@ -130,9 +139,7 @@ def take_relation(text: str) -> tuple[str, Relation | None]:
 
 def _read_corner(match: re.Match[str]) -> Place:
     vertical, horizontal = match["v"] or match["v2"], match["h"] or match["h2"]
-    return Place(
-        x=_X.get(horizontal, 0.5), y=_Y.get(vertical, 0.5), words=match[0].strip(" :")
-    )
+    return Place(x=_X.get(horizontal, 0.5), y=_Y.get(vertical, 0.5), words=match[0].strip(" :"))
 
 
 def _read_word(match: re.Match[str]) -> Place:
@@ -159,9 +166,7 @@ def _read_column(match: re.Match[str]) -> Place:
     word = match["column"]
     if word == "middle":
         return Place(x=0.5, words=match[0])
-    return Place(
-        column={"left": 0, "right": -1}.get(word, _ORDINALS.get(word, 0)), words=match[0]
-    )
+    return Place(column={"left": 0, "right": -1}.get(word, _ORDINALS.get(word, 0)), words=match[0])
 
 
 def _read_cell(match: re.Match[str]) -> Place:

@@ -1,4 +1,4 @@
-"""The plan: what goes where on the canvas, in words. One JSON format, versioned, checked by a schema.
+"""The plan: what goes where on the canvas, in words. One versioned JSON format with a schema.
 
 High level means content, objects and layout; low level means colour, texture, material, light and
 style (arXiv 2501.07070, section II-A). The split of a phrase into an instance and its attributes

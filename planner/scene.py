@@ -10,6 +10,11 @@ RelationKind = Literal[
 ]
 
 
+# Longer parts between two commas are no description of one thing; they are kept as they are, since
+# the grammars' patterns take time that grows faster than the text.
+MAX_PART = 300
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a phrase is said to be.

@@ -63,7 +63,9 @@ def load_json(text: str, *, what: str) -> Any:
     except RecursionError:
         raise PlanError(f"The {what} is nested too deeply to be a {what}.") from None
     except UnicodeEncodeError:
-        raise PlanError(f"The {what} holds a broken Unicode character (a lone surrogate).") from None
+        raise PlanError(
+            f"The {what} holds a broken Unicode character (a lone surrogate)."
+        ) from None
     except ValueError as error:
         raise PlanError(f"The {what} is not valid JSON: {_short(str(error))}.") from None
     return value

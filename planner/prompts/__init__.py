@@ -1,4 +1,4 @@
-"""System prompts, one Markdown file each. The version in the first line is part of the cache key."""
+"""System prompts, one Markdown file each; the first line holds the version."""
 
 from __future__ import annotations
 
