@@ -82,10 +82,15 @@ class TextStates:
 def tokenize(text: str) -> list[int]:
     """Word ids of a prompt, ``<bos>`` first; an unknown word becomes ``<unk>``.
 
-    Commas, full stops, "and", "on" and "with" separate phrases; articles are dropped.
+    Commas, full stops, "and", "on" and "with" separate phrases; articles are dropped. Plurals,
+    the spelling "grey" and a weight such as ``(red circle:1.2)`` are understood; weights have no
+    effect.
     """
     ids = [BOS]
-    for word in re.findall(r"\w+|[,.;]", text.lower()):
+    plain = re.sub(r":\s*[\d.]+(?=\s*\))", "", text.lower()).replace("grey", "gray")
+    for word in re.findall(r"\w+|[,.;]", plain):
+        if word not in WORD_ID and word.removesuffix("s") in WORD_ID:
+            word = word.removesuffix("s")
         if word in SEPARATORS:
             if ids[-1] != SEP and len(ids) > 1:
                 ids.append(SEP)

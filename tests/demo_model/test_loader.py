@@ -1,0 +1,72 @@
+"""The demo model inside ComfyUI's own nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import comfy.model_base
+import pytest
+import torch
+from regional_dit.demo_model import text, world
+from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_demo, load_model
+
+import nodes as comfy_nodes
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_demo()
+
+
+def test_model_is_the_hosts_own_hunyuan_dit(demo):
+    model, _, _ = demo
+    assert isinstance(model.model, comfy.model_base.HunyuanDiT)
+    assert model.model.diffusion_model.text_len == text.TEXT_LEN
+    assert sum(p.numel() for p in model.model.diffusion_model.parameters()) < 5_000_000
+
+
+def test_stock_nodes_draw_a_picture(demo):
+    model, clip, vae = demo
+    positive = comfy_nodes.CLIPTextEncode().encode(clip, "a red circle on black background")[0]
+    negative = comfy_nodes.CLIPTextEncode().encode(clip, "")[0]
+    latent = comfy_nodes.EmptyLatentImage().generate(256, 256, 1)[0]
+    sampled = comfy_nodes.KSampler().sample(
+        model, 3, 8, 5.0, "euler", "sgm_uniform", positive, negative, latent
+    )[0]
+    image = comfy_nodes.VAEDecode().decode(vae, sampled)[0]
+    assert image.shape == (1, 256, 256, 3)
+    assert image.min() >= 0 and image.max() <= 1
+    assert sampled["samples"].isfinite().all()
+
+
+def test_text_encoder_forms_agree():
+    clip = DemoTextEncoder()
+    tokens = clip.tokenize("a red circle")
+    assert [t[0] for t in tokens["demo"][0]] == text.tokenize("a red circle")
+    cond, pooled = clip.encode_from_tokens(tokens, return_pooled=True)
+    as_dict = clip.encode_from_tokens(tokens, return_dict=True)
+    [[scheduled, options]] = clip.encode_from_tokens_scheduled(tokens, add_dict={"mark": 1})
+    assert torch.equal(cond, scheduled) and torch.equal(cond, as_dict["cond"])
+    assert torch.equal(pooled, options["pooled_output"]) and options["mark"] == 1
+    assert torch.equal(cond, clip.encode("a red circle"))
+
+
+def test_encode_then_decode_returns_the_picture(demo):
+    vae: DemoVAE = demo[2]
+    scene = world.Scene(
+        32,
+        32,
+        (world.Area("pink", 0, 0, 32, 32),),
+        (world.SceneObject("blue", "square", 12, 14, 6),),
+    )
+    picture = (torch.from_numpy(world.render(scene, 8))[None] + 1) / 2
+    latent = vae.encode(picture)
+    assert latent.shape == (1, 4, 32, 32)
+    assert (vae.decode(latent) - picture).abs().mean() < 0.02
+    assert torch.equal(vae.decode(latent), vae.decode_tiled(latent, tile_x=32, tile_y=32))
+    assert torch.equal(latent, vae.encode_tiled(picture))
+
+
+def test_missing_weights_are_explained():
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
+        load_model(Path("nowhere.safetensors"))
