@@ -12,7 +12,7 @@ from .chat_client import ChatClient, ChatQuestion
 from .endpoints import Endpoint
 from .errors import PlanError
 from .placement import propose_cells, split_cells
-from .plan import Box, Plan, RegionPlan, check_box
+from .plan import Box, Plan, RegionPlan
 from .prompts import prompt_version, read_prompt
 from .schema import MAX_REGIONS, MAX_TEXT, check_schema
 
@@ -213,11 +213,9 @@ def _to_box(values: list[float] | None) -> Box | None:
     if not scale:
         return None
     x0, y0, x1, y1 = (min(max(float(value) / scale, 0.0), 1.0) for value in values)
-    box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-    if box[2] - box[0] < _MIN_SIDE or box[3] - box[1] < _MIN_SIDE:
+    if abs(x1 - x0) < _MIN_SIDE or abs(y1 - y0) < _MIN_SIDE:
         return None
-    check_box(box)
-    return box
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 
 
 def _known_keys(answer: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -144,13 +144,11 @@ def _check_arguments(
         )
     if split not in (None, "W", "H", "grid"):
         raise PlanError(f"The split is {split!r}; expected 'W', 'H', 'grid' or None.")
-    boxes = None if cells is None else tuple(tuple(map(float, cell)) for cell in cells)
+    boxes = None if cells is None else tuple(check_box(tuple(cell)) for cell in cells)
     count = n_regions if boxes is None else len(boxes)
     if count is not None and not 1 <= count <= MAX_REGIONS:
         raise PlanError(f"{count} regions were asked for; expected 1 to {MAX_REGIONS}.")
-    for box in boxes or ():
-        check_box(box)  # pyright: ignore[reportArgumentType]
-    return boxes  # pyright: ignore[reportReturnType]
+    return boxes
 
 
 def _entries(scene: Scene) -> list[_Entry]:

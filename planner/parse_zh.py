@@ -180,7 +180,7 @@ def _take_background(part: str, state: _State) -> bool:
 
 
 def _take_relation(match: re.Match[str], state: _State) -> None:
-    kind = next(kind for kind, _ in _ANCHOR_SIDES if match[kind])
+    kind: RelationKind = next(kind for kind, _ in _ANCHOR_SIDES if match[kind])
     anchor = _LEAD.sub("", match["anchor"])
     anchors: tuple[str, ...] = (anchor,)
     if kind == "between":

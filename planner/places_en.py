@@ -125,7 +125,7 @@ def take_relation(text: str) -> tuple[str, Relation | None]:
     match = _RELATION.search(text)
     if match is None:
         return text, None
-    kind = next(kind for kind, _ in _RELATIONS if match[kind])
+    kind: RelationKind = next(kind for kind, _ in _RELATIONS if match[kind])
     anchor = match["anchor"].strip(" ,")
     anchors: tuple[str, ...] = (anchor,)
     if kind == "between":

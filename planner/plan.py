@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -67,6 +68,8 @@ class RegionPlan:
                 f"A region's order is {_show(self.order)}; expected -{MAX_ORDER} to {MAX_ORDER}."
             )
         if self.box is not None:
+            if not isinstance(self.box, tuple):
+                raise PlanError(f"A box is {_show(self.box)}; expected a tuple of four numbers.")
             check_box(self.box)
 
     def prompt(self, level: Level = "both") -> str:
@@ -149,7 +152,7 @@ class Plan:
             try:
                 regions.append(
                     RegionPlan(
-                        box=None if box is None else tuple(float(edge) for edge in box),
+                        box=None if box is None else check_box(box),
                         attributes=attributes,
                         weight=float(region.pop("weight", 1.0)),
                         order=int(region.pop("order", 0)),
@@ -167,9 +170,17 @@ class Plan:
         )
 
 
-def check_box(box: Box) -> None:
-    """Raise PlanError unless `box` is x0 < x1, y0 < y1 within [0, 1]."""
-    if not isinstance(box, tuple) or len(box) != 4 or not all(_is_number(edge) for edge in box):
+def check_box(box: Sequence[float]) -> Box:
+    """The box as floats.
+
+    Raises:
+        PlanError: unless it is x0 < x1, y0 < y1 within [0, 1].
+    """
+    if (
+        not isinstance(box, (tuple, list))
+        or len(box) != 4
+        or not all(_is_number(edge) for edge in box)
+    ):
         raise PlanError(f"A box is {_show(box)}; expected four numbers x0, y0, x1, y1.")
     x0, y0, x1, y1 = box
     if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
@@ -177,6 +188,7 @@ def check_box(box: Box) -> None:
             f"A box is {_show(box)}; expected fractions of the canvas with 0 <= x0 < x1 <= 1 and "
             "0 <= y0 < y1 <= 1."
         )
+    return float(x0), float(y0), float(x1), float(y1)
 
 
 def _is_number(value: object) -> bool:

@@ -178,8 +178,7 @@ def test_arguments_out_of_range(arguments, message):
 VOCABULARY = (
     "a the red blue cat dogs on in to left right top corner of and , ; . : with between behind "
     "three 7 the background black style watercolor is it there kitchen under two made row 1 "
-    "左 右 边 的 和 在 一只 猫 红色 背景 之间 ， 。 有 
- 	 - 左上角 三只 风格"
+    "左 右 边 的 和 在 一只 猫 红色 背景 之间 ， 。 有 \n \t - 左上角 三只 风格"
 )
 words = st.sampled_from(VOCABULARY.split(" "))
 
