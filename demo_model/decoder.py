@@ -49,8 +49,8 @@ class DemoDecoder(nn.Module):
         self.inlet = nn.Conv2d(3, width, 3, padding=1, padding_mode="replicate")
         self.blocks = nn.ModuleList(ResidualBlock(width, 1 + i % 2) for i in range(blocks))
         self.outlet = nn.Conv2d(width, 3 * world.LATENT_FACTOR**2, 1)
-        nn.init.zeros_(self.outlet.weight)
-        nn.init.zeros_(self.outlet.bias)
+        for p in self.outlet.parameters():
+            nn.init.zeros_(p)
 
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
         rgb = latent[:, :3]
@@ -95,7 +95,7 @@ def draw_pairs(rng: random.Random, n: int, side: int = 32) -> tuple[torch.Tensor
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train the decoder of the demo model.")
     parser.add_argument("out", type=Path, help="path of the .safetensors file to write")
     parser.add_argument("--minutes", type=float, default=6)
     parser.add_argument("--batch", type=int, default=8)

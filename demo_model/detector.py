@@ -80,7 +80,8 @@ def _at_working_size(picture: np.ndarray) -> np.ndarray:
     rgb = np.clip(picture[..., :3].astype(np.float32), 0, 1)
     factor = -(-WORKING_SIDE // min(rgb.shape[:2]))
     if factor > 1:
-        rgb = ndimage.zoom(rgb, (factor, factor, 1), order=1, mode="nearest", grid_mode=True)
+        zoom = (factor, factor, 1)
+        rgb = np.asarray(ndimage.zoom(rgb, zoom, order=1, mode="nearest", grid_mode=True))
     return rgb
 
 
@@ -133,10 +134,11 @@ def detect(picture: np.ndarray, min_area_frac: float = 0.003) -> Detection:
         if np.count_nonzero(plane) < 0.0005 * height * width:
             continue
         core = ndimage.binary_opening(plane, np.ones((3, 3), bool), iterations=max(1, side // 170))
-        labels, _ = ndimage.label(core)
+        labels = np.empty(core.shape, np.int32)
+        ndimage.label(core, output=labels)
         for number, window in enumerate(ndimage.find_objects(labels), 1):
             patch = labels[window] == number
-            thickness = ndimage.distance_transform_edt(np.pad(patch, 1)).max()
+            thickness = np.max(np.asarray(ndimage.distance_transform_edt(np.pad(patch, 1))))
             if thickness < 0.014 * side:
                 continue
             colors[window][patch] = index
@@ -169,7 +171,7 @@ def _restore_edge(
     core, allowed = labels[rows, cols] == number, plane[rows, cols]
     allowed = allowed & ((labels[rows, cols] == 0) | core)
     patch = ndimage.binary_dilation(core, np.ones((3, 3), bool), reach, mask=allowed)
-    patch = ndimage.binary_fill_holes(patch | core)
+    patch = np.asarray(ndimage.binary_fill_holes(patch | core))
     ys, xs = np.flatnonzero(patch.any(1)), np.flatnonzero(patch.any(0))
     inner = (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1))
     outer = (

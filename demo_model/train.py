@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if "COMFYUI_PATH" in os.environ:  # first, so that the pack's own nodes/ does not shadow nodes.py
@@ -27,105 +27,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from . import text, world
+from .network import (
+    alphas_cumprod,
+    extend_text_length,
+    initialise,
+    model_config,
+    use_fast_cpu_kernels,
+)
 
-HIDDEN, DEPTH, HEADS = 160, 8, 5
-P_WARMUP_STEPS = 60
-
-
-def model_config() -> dict:
-    """Constructor arguments of ``comfy.ldm.hydit.models.HunYuanDiT`` for the demo model."""
-    return {
-        "patch_size": 2, "in_channels": 4, "hidden_size": HIDDEN, "depth": DEPTH,
-        "num_heads": HEADS, "text_states_dim": text.TEXT_DIM, "text_states_dim_t5": text.TEXT_DIM,
-        "text_len": text.TEXT_LEN, "text_len_t5": text.TEXT_LEN, "qk_norm": True,
-        "learn_sigma": False,
-    }  # fmt: skip
-
-
-def extend_text_length(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Repeat the learned padding and the pooler positions of a checkpoint up to ``TEXT_LEN``."""
-    weights = dict(weights)
-    pad, position = weights["text_embedding_padding"], weights["pooler.positional_embedding"]
-    old = pad.shape[0] // 2
-    if old < text.TEXT_LEN:
-        times = math.ceil(text.TEXT_LEN / old)
-        halves = [h.repeat(times, 1)[: text.TEXT_LEN] for h in (pad[:old], pad[old:])]
-        weights["text_embedding_padding"] = torch.cat(halves)
-        tail = position[1:].repeat(times, 1)[: text.TEXT_LEN]
-        weights["pooler.positional_embedding"] = torch.cat([position[:1], tail])
-    return weights
-
-
-def initialise(net: torch.nn.Module) -> None:
-    """Random start: Xavier, with modulation and output at zero so that blocks begin as identity."""
-    for name, p in net.named_parameters():
-        if p.ndim < 2:
-            torch.nn.init.zeros_(p)
-        elif "positional_embedding" in name or "text_embedding_padding" in name:
-            torch.nn.init.normal_(p, std=0.02)
-        else:
-            torch.nn.init.xavier_uniform_(p.view(p.shape[0], -1))
-    for module in net.modules():
-        if isinstance(module, torch.nn.LayerNorm) and module.elementwise_affine:
-            torch.nn.init.ones_(module.weight)
-    with torch.no_grad():
-        for block in net.blocks:
-            block.default_modulation[1].weight.zero_()
-            for out in (block.attn1.out_proj, block.attn2.out_proj, block.mlp.fc2):
-                out.weight.mul_(2 / math.sqrt(2 * len(net.blocks)))
-            if block.skip_linear is not None:
-                d = block.skip_linear.weight.shape[0]
-                block.skip_linear.weight.normal_(std=0.02)
-                block.skip_linear.weight[:, :d] += torch.eye(d)
-        net.final_layer.adaLN_modulation[1].weight.zero_()
-        net.final_layer.linear.weight.zero_()
-
-
-def use_fast_cpu_kernels() -> None:
-    """Swap attention and RoPE of the host's module for equal functions faster in CPU bfloat16."""
-    import comfy.ldm.hydit.attn_layers as layers
-    import comfy.ldm.hydit.models as models
-    import comfy.ldm.hydit.poolers as poolers
-
-    def attention(q, k, v, heads, mask=None, skip_reshape=True, **_):
-        b, h, n, d = q.shape
-        scores = (q * d**-0.5).reshape(b * h, n, d) @ k.reshape(b * h, -1, d).transpose(1, 2)
-        out = torch.softmax(scores, -1) @ v.reshape(b * h, -1, d)
-        return out.view(b, h, n, d).transpose(1, 2).reshape(b, n, h * d)
-
-    rotations: dict = {}
-
-    def rotate(x, cos, sin):
-        key = (x.shape[-1], x.dtype)
-        if key not in rotations:  # x @ R = (-x1, x0, -x3, x2, ...)
-            r = torch.zeros(key[0], key[0])
-            for i in range(0, key[0], 2):
-                r[i + 1, i], r[i, i + 1] = -1, 1
-            rotations[key] = r.to(x.dtype)
-        return torch.addcmul(x * cos, x @ rotations[key], sin)
-
-    def rope(xq, xk, freqs, head_first=False):
-        cos, sin = layers.reshape_for_broadcast(freqs, xq, head_first)
-        return rotate(xq, cos, sin), None if xk is None else rotate(xk, cos, sin)
-
-    stock_rope, tables = models.calc_rope, {}
-
-    def cached_rope(x, patch_size, head_size):
-        key = (x.shape[2:], patch_size, head_size, x.dtype)
-        if key not in tables:
-            tables[key] = stock_rope(x, patch_size, head_size)
-        return tables[key]
-
-    layers.optimized_attention = poolers.optimized_attention = attention
-    layers.apply_rotary_emb, models.calc_rope = rope, cached_rope
-
-
-def alphas_cumprod() -> torch.Tensor:
-    """Cumulative alphas of the host's HunyuanDiT schedule, float32 [1000]."""
-    from comfy.ldm.modules.diffusionmodules.util import make_beta_schedule
-
-    betas = make_beta_schedule("linear", 1000, linear_start=0.00085, linear_end=0.018)
-    return torch.cumprod(1 - torch.as_tensor(betas), 0).float()
+WARMUP_STEPS = 60
 
 
 def draw_batch(rng: random.Random, height: int, width: int, n: int, drop: bool = True):
@@ -159,7 +69,9 @@ class Trainer:
         import comfy.ops
 
         self.device = torch.device(args.device)
-        self.net = models.HunYuanDiT(**model_config(), operations=comfy.ops.disable_weight_init)
+        self.net: Any = models.HunYuanDiT(
+            **model_config(), operations=comfy.ops.disable_weight_init
+        )
         initialise(self.net)
         if args.init:
             loaded = {k: v.float() for k, v in load_file(args.init).items()}
@@ -224,7 +136,8 @@ class Trainer:
                     group["lr"] = self.lr * factor
                 optimiser.step()
             keep = min(self.ema_rate, (20 + self.step) / (40 + self.step))
-            torch._foreach_lerp_(list(self.ema.values()), list(self.master.values()), 1 - keep)
+            for k, average in self.ema.items():
+                average.lerp_(self.master[k], 1 - keep)
             for k, p in self.compute.items():
                 p.copy_(self.master[k])
         self.step += 1
@@ -273,12 +186,12 @@ class Trainer:
 
 def learning_rate_factor(step: int, progress: float, hold: float) -> float:
     """Warm-up over the first steps, constant until ``hold``, then a straight line to zero."""
-    rise = min(1.0, (step + 1) / P_WARMUP_STEPS)
+    rise = min(1.0, (step + 1) / WARMUP_STEPS)
     return rise * (1.0 if progress < hold else max(0.0, (1 - progress) / (1 - hold)))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train the demo model.")
     parser.add_argument("out", type=Path, help="path of the checkpoint, without suffix")
     parser.add_argument("--minutes", type=float, default=60, help="training time, all resumes")
     parser.add_argument("--init", help="checkpoint to start from (a shorter text_len is extended)")

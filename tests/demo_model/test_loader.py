@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import comfy.model_base
 import pytest
@@ -10,7 +12,7 @@ import torch
 from regional_dit.demo_model import text, world
 from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_demo, load_model
 
-import nodes as comfy_nodes
+comfy_nodes: Any = importlib.import_module("nodes")
 
 
 @pytest.fixture(scope="module")
