@@ -34,12 +34,12 @@ def normal_url(text: str) -> str:
         UsageError: it is no http(s) address.
     """
     url = text if "://" in text else f"http://{text}"
-    parts = urllib.parse.urlsplit(url)
     try:
-        port_is_fine = parts.port is None or 0 < parts.port < 65536
-    except ValueError:
-        port_is_fine = False
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+        parts = urllib.parse.urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, or brackets that do not match
+        fine = False
+    if not fine:
         raise UsageError(f"{text!r} is no server address; give one like http://127.0.0.1:8188")
     return url.rstrip("/")
 

@@ -20,7 +20,8 @@ from .process import become, raise_on_signals
 from .progress import Progress, Timings, human_seconds
 from .server import Server
 
-# Set for the second half of a command, which runs in the environment's own Python.
+# Set, to the time of the start, for the second half of a command, which runs in the environment's
+# own Python.
 _INSIDE = "REGIONAL_DIT_INSIDE"
 _HOST_OPTIONS = ("--comfyui", "--python", "--torch-index")
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments, rest = _split_rest(arguments)
     options = parser.parse_args(arguments)
     options.rest = rest
+    options.started = float(os.environ.get(_INSIDE) or time.time())
     options.progress = Progress()
     raise_on_signals()
     try:
@@ -59,11 +61,10 @@ def _split_rest(arguments: list[str]) -> tuple[list[str], list[str]]:
         index = 1
         while arguments[index : index + 1] and arguments[index] in _HOST_OPTIONS:
             index += 2
-        if arguments[index : index + 1] == ["--"]:
-            index += 1
-        if arguments[index : index + 1] and arguments[index] in ("-h", "--help"):
+        if arguments[index : index + 1] in (["-h"], ["--help"]):
             return arguments, []
-        return arguments[:index], arguments[index:]
+        first = index + 1 if arguments[index : index + 1] == ["--"] else index
+        return arguments[:index], arguments[first:]
     if "--" in arguments:
         cut = arguments.index("--")
         return arguments[:cut], arguments[cut + 1 :]
@@ -160,22 +161,22 @@ def _prepare(options: argparse.Namespace, with_tests: bool = False) -> Environme
     )
 
 
-def _go_inside(found: Environment) -> int | None:
+def _go_inside(found: Environment, started: float) -> int | None:
     """Go on in the environment's Python, which has what the client needs; None if in it already."""
     if os.environ.get(_INSIDE) or Path(sys.executable) == found.python:
         return None
-    variables = {**os.environ, _INSIDE: str(time.time())}
+    variables = {**os.environ, _INSIDE: str(started)}
     return become([str(found.python), str(Path(__file__).parent), *sys.argv[1:]], variables)
 
 
 def _demo(options: argparse.Namespace) -> int:
     demo.workflow_file(options.regions)  # a wrong option is told before a long install
-    timings = Timings()
     found = _prepare(options)
-    code = _go_inside(found)
+    code = _go_inside(found, options.started)
     if code is not None:
         return code
     options.progress.line(f"Using ComfyUI in {found.comfyui}, {found.reason}.")
+    timings = Timings(time.time() - options.started)
     timings.mark("environment")
     demo.run(
         found,
@@ -225,12 +226,12 @@ def _queue(options: argparse.Namespace) -> int:
     graph = workflows.load(options.file)
     if options.server:
         found = environment.find(options.comfyui, options.python) if not _has_aiohttp() else None
-        code = _go_inside(found) if found is not None else None
+        code = _go_inside(found, options.started) if found is not None else None
         if code is not None:
             return code
         return _queue_on(Client(options.server, options.progress), graph, settings, options)
     found = _prepare(options)
-    code = _go_inside(found)
+    code = _go_inside(found, options.started)
     if code is not None:
         return code
     options.progress.line(f"Using ComfyUI in {found.comfyui}, {found.reason}.")

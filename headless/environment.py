@@ -176,7 +176,7 @@ def _custom_nodes_parents() -> list[Path]:
     """ComfyUI folders that this clone may lie in; only the shell's path shows links."""
     spellings = [ROOT]
     shell = os.environ.get("PWD")
-    if shell and os.path.isdir(shell) and os.path.samefile(shell, ROOT):
+    if shell and Path(shell).resolve() == ROOT.resolve():
         spellings.append(Path(shell))
     return [p.parent.parent for p in spellings if p.parent.name == "custom_nodes"]
 

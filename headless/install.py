@@ -166,7 +166,7 @@ def _install_into(folder: Path, progress: Progress, torch_index: str | None) -> 
     """Do all steps of an install in an empty folder; return the bytes downloaded."""
     folder.mkdir(parents=True)
     with _temporary(folder / "tmp") as temporary:
-        progress.busy("[1/4] virtual environment")
+        progress.line("[1/4] virtual environment")
         create_venv(folder / "venv")
         pip = Pip(
             python_of(folder),

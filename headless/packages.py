@@ -18,6 +18,7 @@ from .progress import Progress
 _DOWNLOADING = re.compile(r"^\s*Downloading (\S+?)(?: \(([\d.]+) (bytes|kB|MB|GB)\))?\s*$")
 _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _POLL_S = 0.25
+_BAR_FROM_BYTES = 20 * 10**6
 
 _NO_NETWORK = re.compile(
     r"NewConnectionError|Failed to establish a new connection|NameResolutionError|"
@@ -180,12 +181,13 @@ class _DownloadBar:
         while not self._stop.wait(_POLL_S):
             if self._title is None or not self._what:
                 continue
-            detail = f"{self._what}, {human_bytes(self.announced)} so far"
-            if self._current > 10**7:
+            title = f"{self._title}: {self._what}"
+            if self._current > _BAR_FROM_BYTES:
                 arrived = folder_bytes(self._temporary) - self._before
-                self._progress.bar(self._title, arrived, self._current, detail)
+                size = f"of {human_bytes(self._current)}"
+                self._progress.bar(title, arrived, self._current, size)
             else:
-                self._progress.busy(self._title, detail)
+                self._progress.busy(title)
 
     def __enter__(self) -> _DownloadBar:
         self._thread.start()

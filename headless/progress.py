@@ -86,10 +86,14 @@ class Progress:
 
 
 class Timings:
-    """What took how long, for the summary at the end."""
+    """What took how long, for the summary at the end.
 
-    def __init__(self) -> None:
-        self._started = self._last = time.monotonic()
+    Args:
+        before_s: seconds that passed before this object was made and belong to the first phase.
+    """
+
+    def __init__(self, before_s: float = 0.0) -> None:
+        self._started = self._last = time.monotonic() - before_s
         self.entries: list[tuple[str, float]] = []
 
     def mark(self, name: str) -> float:

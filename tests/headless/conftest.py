@@ -1,0 +1,76 @@
+"""One real server for all tests that queue something; workflows of stock nodes without a model."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from regional_dit.headless.client import Client
+from regional_dit.headless.environment import Environment
+from regional_dit.headless.progress import Progress
+from regional_dit.headless.server import Server
+
+Workflow = dict[str, dict[str, Any]]
+
+
+def base_folder(path: Path) -> Path:
+    """A server's base folder that holds the probe nodes."""
+    custom_nodes = path / "custom_nodes"
+    custom_nodes.mkdir(parents=True)
+    shutil.copyfile(Path(__file__).parent / "probe_nodes.py", custom_nodes / "probe_nodes.py")
+    return path
+
+
+@pytest.fixture
+def make_base() -> Callable[[Path], Path]:
+    return base_folder
+
+
+@pytest.fixture(scope="session")
+def environment(comfyui: Path) -> Environment:
+    """The ComfyUI that the tests run in, with the Python that runs them."""
+    return Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
+
+
+@pytest.fixture
+def quiet() -> Progress:
+    return Progress(io.StringIO())
+
+
+@pytest.fixture(scope="session")
+def server(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    base = base_folder(tmp_path_factory.mktemp("server"))
+    with Server(environment, Progress(io.StringIO()), base=base, cpu=True) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server, quiet: Progress) -> Client:
+    return Client(server.url, quiet, models=server.environment.models, alive=server.alive)
+
+
+@pytest.fixture
+def inverted() -> Workflow:
+    """A red picture, 16 x 8, inverted to cyan, saved and previewed."""
+    return {
+        "1": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 16, "height": 8, "batch_size": 1, "color": 0xFF0000},
+            "_meta": {"title": "Red"},
+        },
+        "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+        "3": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["2", 0], "filename_prefix": "sub/inverted"},
+        },
+        "4": {
+            "class_type": "PreviewImage",
+            "inputs": {"images": ["1", 0]},
+            "_meta": {"title": "Before: red"},
+        },
+    }
