@@ -131,7 +131,7 @@ def _split_english(text: str) -> tuple[str, str, tuple[str, ...]]:
             pending.append(word)
         elif not last and lower == "and" and attributes and not kept:
             pending = [attributes.pop(), "and"]
-        elif not last and is_attribute(word):
+        elif not last and is_attribute(word) and not _is_compound(word, words[index + 1]):
             attributes.append(" ".join([*pending, word]))
             pending = []
         else:
@@ -143,6 +143,10 @@ def _split_english(text: str) -> tuple[str, str, tuple[str, ...]]:
     noun = " ".join(kept)
     high = (fit_article(before + " ", noun) if before else "") + noun
     return (high + rest).strip(), instance, (*attributes, *later)
+
+
+def _is_compound(word: str, following: str) -> bool:
+    return f"{word} {following}".lower().strip(",") in en.COMPOUNDS
 
 
 def _modifies(words: list[str], index: int) -> bool:

@@ -129,6 +129,7 @@ class ChatClient:
     ) -> tuple[dict[str, Any], T]:
         learnt = self._recall()
         first = MODES.index(learnt.mode) if learnt.mode else 0
+        rejected = 0
         problem = ""
         for mode in MODES[first:]:
             corrections: list[dict[str, str]] = []
@@ -136,24 +137,34 @@ class ChatClient:
                 reply = self._send(question, mode, corrections, learnt)
                 if reply.status != 200:
                     problem = self._describe(reply)
-                    if reply.status in _REFUSED_MODE and mode != MODES[-1]:
-                        self._progress(f"The endpoint refused {mode}; trying the next way.")
-                        break
-                    raise ChatError(problem)
+                    if mode == MODES[-1] or not _may_be_the_mode(reply):
+                        raise ChatError(problem)
+                    self._progress(f"The endpoint refused {mode}; trying the next way.")
+                    break
                 text = self._reply_text(reply)
                 try:
                     answer = find_json_object(text)
-                    result = check(answer)
                 except PlanError as error:
                     problem = str(error)
-                    if len(corrections) >= 2 * _MAX_CORRECTIONS:
-                        break
-                    corrections += _correction(text, problem)
-                    self._progress(f"The answer will not do ({problem}); asking again.")
-                    continue
-                self._remember(_Learnt(mode, learnt.dropped))
-                return answer, result
-        raise ChatError(
+                    if corrections:
+                        break  # told once already: this way does not make it write JSON
+                else:
+                    try:
+                        result = check(answer)
+                    except PlanError as error:
+                        problem = str(error)
+                        rejected += 1
+                        if rejected > _MAX_CORRECTIONS:
+                            raise self._unusable(problem) from None
+                    else:
+                        self._remember(_Learnt(mode, learnt.dropped))
+                        return answer, result
+                corrections += _correction(text, problem)
+                self._progress(f"The answer will not do ({problem}); asking again.")
+        raise self._unusable(problem)
+
+    def _unusable(self, problem: str) -> ChatError:
+        return ChatError(
             f"The endpoint {self.endpoint.name!r} ({self.endpoint.model}) gave no usable answer: "
             f"{self._redact(problem)} Try another model, or the offline planner."
         )
@@ -372,6 +383,15 @@ def _payload(
         else:
             payload.pop(name, None)
     return payload
+
+
+def _may_be_the_mode(reply: HttpReply) -> bool:
+    """Whether a refusal may be about structured output, not about the model or the key."""
+    said = _error_text(reply.body).lower()
+    about_model = re.search(
+        r"(invalid|unknown|no such) model|model\b.{0,80}(not found|not exist|not available)", said
+    )
+    return reply.status in _REFUSED_MODE and not about_model
 
 
 def _rejected_parameter(reply: HttpReply, payload: dict[str, Any]) -> str:

@@ -48,7 +48,23 @@ NOT_ATTRIBUTES = words("""
     house blouse
 """)
 
+# Two words whose first one says what the thing is, not how it looks.
+COMPOUNDS = frozenset({
+    "ice cream", "ice cube", "ice cubes", "hot dog", "hot dogs", "hot air", "golden retriever",
+    "orange juice", "peach tree", "olive tree", "olive oil", "coral reef", "black hole",
+    "blue whale", "red panda", "white shark", "green tea", "red wine", "white wine", "wild boar",
+    "new york", "modern art", "paper plane", "paper airplane", "pearl harbor", "silver surfer",
+    "iron man", "glass blower", "rainbow trout", "cold war", "warm front", "lime tree",
+    "lime juice", "rubber duck", "rubber ducks", "clay court", "cotton candy", "old man",
+    "old woman", "old lady", "young man", "young woman", "young lady", "young girl", "young boy",
+    "square root", "stone age", "plastic surgeon", "metal band", "felt pen", "lace curtain",
+})  # fmt: skip
+
 DETERMINERS = words("a an the some several many his her its their my your our another one each")
+FUNCTION_WORDS = words("""
+    on in at to from there please draw paint show create generate make imagine i it they left right
+    top bottom center centre middle background with behind above below beside under
+""")
 NUMBERS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "twenty": 20,

@@ -50,6 +50,7 @@ def plan_with_llm(
     *,
     negative_prompt: str = "",
     aspect: float | None = None,
+    language: str = "",
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[str], None] = lambda text: None,
     store: DiskStore | None = None,
@@ -65,6 +66,7 @@ def plan_with_llm(
         temperature: 0..2.
         negative_prompt: goes before the one that the model writes.
         aspect: width / height of the canvas.
+        language: to write the prompts in ("English"); "": the description's own.
         should_stop: polled ten times a second; True stops the call.
         progress: gets a line of text whenever something happens, at least once a second.
         store: replies that were kept; None: the user's cache folder.
@@ -80,7 +82,7 @@ def plan_with_llm(
     schema = answer_schema(with_boxes=boxes is None)
     question = ChatQuestion(
         system=read_prompt("plan"),
-        user=_user_message(text, wanted, boxes, aspect),
+        user=_user_message(text, wanted, boxes, aspect, _clean(language)[:40]),
         schema=schema,
         schema_name=f"picture_plan_v{prompt_version('plan')}",
         seed=seed,
@@ -115,7 +117,11 @@ def _check_arguments(text: str, wanted: int | None, temperature: float) -> None:
 
 
 def _user_message(
-    text: str, wanted: int | None, boxes: tuple[Box, ...] | None, aspect: float | None
+    text: str,
+    wanted: int | None,
+    boxes: tuple[Box, ...] | None,
+    aspect: float | None,
+    language: str,
 ) -> str:
     lines = [f"Description:\n{text.strip()}", ""]
     if aspect is not None:
@@ -127,6 +133,8 @@ def _user_message(
         lines.append(f"Regions: exactly {wanted}, each with a box; they may overlap a little.")
     else:
         lines.append("Regions: one per main object, at most 9, each with a box.")
+    if language:
+        lines.append(f"Write all texts in {language}.")
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from . import lexicon_en as en
+from . import zh_words as zh
 from .attributes import head_noun, split_phrase, take_count
 from .compose import compose_prompt, is_cjk
 from .errors import PlanError
@@ -26,10 +27,10 @@ from .placement import (
     propose_cells,
     split_cells,
 )
+from .places_en import take_relation
 from .plan import Box, Plan, RegionPlan, check_box
 from .scene import Phrase, Place, Relation, Scene
 from .schema import MAX_REGIONS, MAX_TEXT, MAX_WORDS
-from .zh_words import take_count_zh
 
 Cell = Box  # x0, y0, x1, y1 in fractions of the canvas, 0..1
 
@@ -154,7 +155,8 @@ def _check_arguments(
 def _entries(scene: Scene) -> list[_Entry]:
     """One entry per phrase, relations resolved to entries; unknown anchors become phrases."""
     entries = [_Entry([phrase], phrase.place) for phrase in scene.phrases]
-    for index in range(min(len(scene.phrases), _MAX_THINGS)):
+    index = -1
+    while (index := index + 1) < min(len(entries), _MAX_THINGS):  # grows while anchors are added
         phrase = entries[index].phrases[0]
         for relation in phrase.relations:
             anchors = _resolve(relation, index, entries, scene)
@@ -178,10 +180,18 @@ def _resolve(relation: Relation, index: int, entries: list[_Entry], scene: Scene
             definite = not scene.chinese and name.startswith("the ")
             if definite and relation.kind in _KEEPS_UNKNOWN_ANCHOR:
                 return []
-            entries.append(_Entry([Phrase(name)]))
+            entries.append(_new_entry(name, scene))
             found = len(entries) - 1
         anchors.append(found)
     return anchors
+
+
+def _new_entry(name: str, scene: Scene) -> _Entry:
+    """A thing that was only named as an anchor; it may lie to others in turn (a chain)."""
+    if scene.chinese:
+        return _Entry([Phrase(name)])
+    text, relation = take_relation(name)
+    return _Entry([Phrase(text or name, relations=(relation,) if relation and text else ())])
 
 
 def _find_entry(name: str, entries: list[_Entry], scene: Scene, exclude: list[int]) -> int | None:
@@ -205,7 +215,7 @@ def _find_entry(name: str, entries: list[_Entry], scene: Scene, exclude: list[in
 
 
 def _count(text: str, scene: Scene) -> tuple[int, str]:
-    return take_count_zh(text) if scene.chinese else take_count(text)
+    return zh.take_count_zh(text) if scene.chinese else take_count(text)
 
 
 def _expand_counts(
@@ -280,14 +290,22 @@ def _merge_to(entries: list[_Entry], limit: int, notes: list[str]) -> list[_Entr
 def _items(entries: list[_Entry]) -> list[Item]:
     items = []
     for entry in entries:
-        noun = head_noun(entry.phrases[0].text)
-        usual = 0.0 if noun in en.USUALLY_HIGH else 1.0 if noun in en.USUALLY_LOW else None
-        pinned = usual is not None
-        if usual is None and noun in en.RATHER_LOW:
-            usual = 1.0
+        usual, pinned = _usual_height(entry.phrases[0].text)
         links = tuple(Link(relation.kind, tuple(anchors)) for relation, anchors in entry.links)
         items.append(Item(entry.place, usual, pinned, links))
     return items
+
+
+def _usual_height(text: str) -> tuple[float | None, bool]:
+    """Where such a thing usually is (0 top, 1 bottom), and whether that alone places it."""
+    chinese = is_cjk(text)
+    noun = split_phrase(text, chinese=True).instance if chinese else head_noun(text)
+    words = zh if chinese else en
+    if noun in words.USUALLY_HIGH:
+        return 0.0, True
+    if noun in words.USUALLY_LOW:
+        return 1.0, True
+    return (1.0 if noun in words.RATHER_LOW else None), False
 
 
 def _note_misplaced(
@@ -297,7 +315,7 @@ def _note_misplaced(
     if place is None or not place.on_canvas or is_satisfied(place, cell, cells):
         return
     notes.append(
-        f'"{_names(entry.phrases)}" should lie "{place.words}", '
+        f'"{_names(entry.phrases)}" should lie "{place.words}",'
         " but no free region lies there; "
         f"it went into region {index + 1}."
     )
@@ -340,7 +358,11 @@ def _region(scene: Scene, entry: _Entry, box: Box, order: int) -> RegionPlan:
 
 
 def _phrase_text(phrase: Phrase, scene: Scene) -> str:
-    return ("，" if scene.chinese else ", ").join([phrase.text, *phrase.trailing])
+    """The phrase with what was said of it later: before its noun if it is a plain adjective."""
+    if not phrase.trailing:
+        return phrase.text
+    split = split_phrase(phrase.text, phrase.trailing, chinese=scene.chinese)
+    return compose_prompt(split.high, ", ".join(split.attributes), split.instance, split.attributes)
 
 
 def _global_prompt(scene: Scene, phrases: list[Phrase]) -> str:

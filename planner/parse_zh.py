@@ -24,7 +24,8 @@ _BACKGROUND = re.compile(
 )
 _IN_PLACE = re.compile(rf"^(?:在)?(?P<place>.{{0,8}}?(?:{PLACES}))(?:里面|里|中|内|上|下)?$")
 _IN_PLACE_START = re.compile(
-    rf"^在?(?P<place>[^，]{{0,8}}?(?:{PLACES}))(?:里面|里|中|内|上)(?:有|，)?(?=[\d一二两三四五六七八九十])"
+    rf"^在?(?P<place>[^，]{{0,8}}?(?:{PLACES}))(?:里面|里|中|内|上)"
+    r"(?:有|(?:，)?(?=[\d一二两三四五六七八九十]))"
 )
 _POLITE = re.compile(
     r"^(?:请)?(?:帮我|给我)?(?:画(?!面)|生成|绘制|创作|制作|展示)(?:出)?(?:一(?:张|幅|个))?"
@@ -38,9 +39,16 @@ _STYLE_START = re.compile(
     r"^(?:一(?:张|幅))?((?:\w{0,6}?)(?:风格|画风))的(?:一?(?:张|幅)?(?:画|图)[，：:]?)?"
 )
 _LEAD = re.compile(
-    r"^(?:然后|另外|此外|还有|以及|并且|而且|而|和|与|及|有着|有|是|：|:|则是|则|画着|画了|为|放着|摆着|站着|坐着)+"
+    r"^(?:的|然后|另外|此外|还有|以及|并且|而且|而|和|与|及|有着|有|是|：|:|则是|则|画着|画了|为|放着|摆着|站着|坐着)+"
 )
-_TAIL = re.compile(r"(?:在|位于|是|有|放着|处|的|，|：|:)+$")
+_TAIL = re.compile(r"(?:[站坐趴放躺停挂摆靠蹲跪睡立飞]?在|位于|是|有|放着|处|的|，|：|:)+$")
+_ORDERED = re.compile(
+    r"(?:，|^)?从(左到右|右到左|上到下|下到上)(?:依次)?(?:排列着|排列|是|为|有)?[：:，]?"
+)
+_ORDERS = {"左": (0.0, None), "右": (1.0, None), "上": (None, 0.0), "下": (None, 1.0)}
+_STYLED_PICTURE = re.compile(
+    r"^一?(?:张|幅)(油画|水彩画|素描|国画|水墨画|照片|摄影作品|插画|版画|漫画)[，：:]"
+)
 
 _ANCHOR_SIDES: tuple[tuple[RelationKind, str], ...] = (
     ("between", r"之间|中间"),
@@ -53,10 +61,11 @@ _ANCHOR_SIDES: tuple[tuple[RelationKind, str], ...] = (
     ("next_to", r"旁边|旁|身边|身旁|边上|附近"),
 )
 _SIDES = "|".join(f"(?P<{kind}>{words})" for kind, words in _ANCHOR_SIDES)
+_AT = r"(?:[站坐趴放躺停挂摆靠蹲跪睡立飞]?在|位于)"
 _CANVAS_NOUNS = r"(?:画面|图片|图像|图|画布|照片|画)"
 # "猫在狗的左边": the subject comes first.
 _SUBJECT_FIRST = re.compile(
-    rf"^(?P<subject>.+?)(?:站在|坐在|趴在|放在|位于|躺在|在)(?P<anchor>(?!{_CANVAS_NOUNS}的?(?:左|右|上|下|中|前|后)).+?)的?(?:{_SIDES})$"
+    rf"^(?P<subject>.+?){_AT}(?P<anchor>(?!{_CANVAS_NOUNS}的?(?:左|右|上|下|中|前|后)).+?)的?(?:{_SIDES})$"
 )
 # "狗的左边有一只猫": the anchor comes first.
 _ANCHOR_FIRST = re.compile(
@@ -81,7 +90,11 @@ def parse_chinese(text: str) -> Scene:
     text = re.sub(r"(?<=[\u3400-\u9fff，。；])\s+|\s+(?=[\u3400-\u9fff，。；])", "", text.strip())
     for sentence in re.split(r"[。；;\n！!？?]", text):
         sentence = _PICTURE.sub("", _POLITE.sub("", sentence.strip(), count=1), count=1)
-        match = _STYLE_START.match(sentence)
+        order = _ORDERED.search(sentence)
+        if order:
+            sentence = f"{sentence[: order.start()]}，{sentence[order.end() :]}".strip("，")
+        start = len(state.phrases)
+        match = _STYLE_START.match(sentence) or _STYLED_PICTURE.match(sentence)
         if match and match.end() < len(sentence):
             state.styles.append(match[1])
             sentence = sentence[match.end() :]
@@ -93,6 +106,8 @@ def parse_chinese(text: str) -> Scene:
             state.clause += 1
             for part in _split_and(clause.strip()):
                 _read_part(part, state)
+        if order:
+            _place_in_order(state, start, order[1][0])
     if state.waiting is not None:
         state.notes.append(f'"{state.waiting.words}" belongs to nothing that could be found.')
     return Scene(
@@ -160,6 +175,21 @@ def _read_part(part: str, state: _State) -> None:
         state.phrases[index] = replace(state.phrases[index], place=place)
         return
     state.phrases.append(Phrase(text, place, clause=state.clause))
+
+
+def _place_in_order(state: _State, start: int, first: str) -> None:
+    """从左到右: the phrases of the sentence, evenly along that axis."""
+    count = len(state.phrases) - start
+    x, y = _ORDERS[first]
+    for k in range(count if count > 1 else 0):
+        share = k / (count - 1)
+        place = Place(
+            x=None if x is None else abs(x - share),
+            y=None if y is None else abs(y - share),
+            words=f"从{first}第{k + 1}",
+        )
+        phrase = state.phrases[start + k]
+        state.phrases[start + k] = replace(phrase, place=phrase.place or place)
 
 
 def _take_background(part: str, state: _State) -> bool:

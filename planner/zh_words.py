@@ -33,6 +33,25 @@ NOT_AFTER_COLOUR = (
     r"(?!瓜|牛奶|酒|发女|板|猩猩|云石|梅|楼|杨|鼠|熊猫|茶|包车|绿灯|鹭|葡萄酒|鱼缸|丝带|头发|菜|糖)"
 )
 
+# What usually lies high or low in a picture, as the lists of `lexicon_en`.
+USUALLY_HIGH = ("天空", "星空", "夜空", "太阳", "月亮", "云", "云朵", "星星", "彩虹", "天花板")
+USUALLY_LOW = ("地面", "地板", "草地", "草坪", "地毯")
+RATHER_LOW = (
+    "椅子",
+    "桌子",
+    "沙发",
+    "床",
+    "凳子",
+    "长椅",
+    "猫",
+    "狗",
+    "兔子",
+    "汽车",
+    "河",
+    "湖",
+    "花",
+)
+
 PLACES = (
     r"厨房|房间|客厅|卧室|浴室|教室|办公室|图书馆|博物馆|森林|树林|花园|公园|草地|草原|草坪|海滩|沙滩|海边|"
     r"海底|大海|海上|湖边|河边|山上|山谷|山顶|雪地|沙漠|街道|街上|城市|村庄|田野|天空|太空|宇宙|夜空|"
@@ -51,6 +70,7 @@ _SHORT = re.compile(rf"{SHORT_COLOUR}(?:的|{NOT_AFTER_COLOUR}(?=[^的色]))")
 _PREFIX = re.compile(
     rf"^(?:(?:\d{{1,2}}|[一二两俩三四五六七八九十几多]+)(?:[{MEASURES}])?|[{MEASURES}](?=\w\w)|那[{MEASURES}]?|这[{MEASURES}]?)"
 )
+_DOING = re.compile(r"(?:穿|戴|拿|骑|抱|举|看|坐|站|提|牵|背|捧)着|正在|[站坐趴躺停睡]在")
 _PREDICATE = re.compile(rf"^(.+?)(?:是|呈)({COLOUR}|{LOOK}|{MATERIAL})的?$")
 
 
@@ -81,7 +101,8 @@ def split_attributes_zh(text: str) -> tuple[str, str, tuple[str, ...]]:
             break
         attributes.append(found[0].removesuffix("的"))
         rest = rest[found.end() :].lstrip("，、和又")
-    instance = rest.rsplit("的", 1)[-1] or rest
+    subject = _DOING.split(rest, maxsplit=1)[0] or rest
+    instance = subject.rsplit("的", 1)[-1] or subject
     return before + size + rest, instance, tuple(attributes)
 
 

@@ -158,6 +158,7 @@ def test_unknown_model(server, ask):
     server.script = lambda payload, handler, i: (404, {"error": "model 'tiny' not found"}, {})
     with pytest.raises(ChatError, match=r"not found.*Check base_url and the model's name"):
         ask()
+    assert len(server.payloads) == 1
 
 
 def test_slow_reply_ends_at_the_deadline(server, ask, make_endpoint):
@@ -276,7 +277,7 @@ def test_bad_answers_for_ever_end_clearly(server, ask, make_chat):
     server.script = lambda payload, handler, i: (200, make_chat('{"global_prompt": "cut'), {})
     with pytest.raises(ChatError, match=r"cut off.*offline planner"):
         ask()
-    assert len(server.payloads) == 12  # three times in each of four modes
+    assert len(server.payloads) == 8  # twice in each of four modes
 
 
 def test_wrong_schema_names_the_path(server, ask, make_chat, make_answer):
@@ -285,6 +286,7 @@ def test_wrong_schema_names_the_path(server, ask, make_chat, make_answer):
     server.script = lambda payload, handler, i: (200, make_chat(json.dumps(bad)), {})
     with pytest.raises(ChatError, match=r"regions\[1\]\.high_level: got 5, expected string"):
         ask()
+    assert len(server.payloads) == 3
 
 
 def test_wrong_number_is_corrected_then_repaired(server, ask, make_chat, make_answer):
@@ -321,6 +323,12 @@ def test_unusable_boxes_give_an_even_split(server, ask, make_chat, make_answer, 
     plan = ask()
     assert [region.box for region in plan.regions] == [(0, 0, 0.5, 1), (0.5, 0, 1, 1)]
     assert any("divided evenly" in note for note in plan.notes)
+
+
+def test_language_is_asked_for(server, ask, make_chat, make_answer):
+    server.script = lambda payload, handler, i: (200, make_chat(json.dumps(make_answer())), {})
+    ask("两个圆", language="English")
+    assert server.payloads[0]["messages"][1]["content"].endswith("Write all texts in English.")
 
 
 def test_cells_are_described_and_kept(server, ask, make_chat, make_answer):

@@ -47,7 +47,7 @@ def read_thing(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def layout_cells(layout: str):
-    kind, count = re.fullmatch(r"([WHG])(\d+)", layout).groups()
+    kind, count = layout[0], layout[1:]
     return split_cells(int(count), {"W": "W", "H": "H", "G": "grid"}[kind])
 
 

@@ -1,0 +1,97 @@
+"""Cutting an English text into sentences, clauses and parts that each name one thing."""
+
+from __future__ import annotations
+
+import re
+
+from . import lexicon_en as en
+from .attributes import is_attribute, is_attributes_only, noun_phrase_end
+from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED, PROMPT_WEIGHT
+from .places_en import take_places
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences and list entries of a text, without bullets and numbers."""
+    parts = re.split(r"\n|;|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s*$)|[!?]", text)
+    return [part for part in (NUMBERED.sub("", part).strip(" ,.") for part in parts) if part]
+
+
+def clauses(sentence: str) -> list[str]:
+    """The parts between commas; "a big, shiny apple" stays together."""
+    sentence = ASIDE.sub(_open_aside, sentence)
+    merged: list[str] = []
+    for clause in (clause.strip() for clause in sentence.split(",")):
+        clause = PROMPT_WEIGHT.sub(r"\1", clause).strip()
+        if not clause:
+            continue
+        if merged and _ends_in_attribute_only(merged[-1]) and not starts_phrase(clause):
+            merged[-1] = f"{merged[-1]} {clause}"
+        else:
+            merged.append(clause)
+    return merged
+
+
+def parts(clause: str) -> list[str]:
+    """Split at each "and" that separates two things."""
+    pieces = re.split(r"\s+(?:and|&|plus|as well as|along with|together with)\s+|^and\s+", clause)
+    merged: list[str] = []
+    for piece in (piece.strip() for piece in pieces):
+        if not piece:
+            continue
+        if merged and not _separates(merged[-1], piece):
+            merged[-1] = f"{merged[-1]} and {piece}"
+        else:
+            merged += _split_with(piece)
+    return merged
+
+
+def starts_phrase(text: str) -> bool:
+    """Whether a part begins like something new ("a cat", "on the left a cat")."""
+    first = text.split(maxsplit=1)[0].lower()
+    if first in en.DETERMINERS or first in en.NUMBERS or first.isdigit():
+        return first not in ("its", "their")  # "its tail" belongs to what was named before
+    if first in ("there", "on", "at", "in", "to") and BARE_PLACE.match(text):
+        return True
+    return first in ("left", "right", "top", "bottom", "center", "centre", "middle", "there")
+
+
+def _open_aside(match: re.Match[str]) -> str:
+    """ "a cat (black)" is "a cat, black,"; other brackets stay (prompt weights, asides)."""
+    inside = match[1].strip()
+    if is_attributes_only(inside) or (take_places(inside)[1] and not take_places(inside)[0]):
+        return f", {inside},"
+    return match[0]
+
+
+def _ends_in_attribute_only(text: str) -> bool:
+    words = re.split(r"\band\b", text)[-1].split()
+    if not words or words[0].lower() not in (*en.DETERMINERS, *en.NUMBERS):
+        return False
+    rest = words[1:]
+    return bool(rest) and all(
+        is_attribute(w) or w in en.SIZES or w in en.COLOUR_MODIFIERS for w in rest
+    )
+
+
+def _split_with(part: str) -> list[str]:
+    """ "a dog in the middle with a ball on the left": two things, as each has its own place."""
+    left, word, right = part.partition(" with ")
+    if word and take_places(left)[1] and starts_phrase(right) and take_places(right)[1]:
+        return [left, right]
+    return [part]
+
+
+def _separates(left: str, right: str) -> bool:
+    left_alone, _ = take_places(left)
+    alone = re.sub(r"^(?:an?|the|two|three|four) ", "", left_alone)
+    if left_alone and is_attributes_only(alone):
+        return False  # "a red and white cat"
+    if CONTINUES.match(right) and not starts_phrase(right):
+        return False
+    if starts_phrase(right):
+        return True
+    if is_attributes_only(right):
+        return False
+    has_place = take_places(left)[1] is not None
+    plain = noun_phrase_end(left_alone) >= len(left_alone)
+    return has_place or plain or take_places(right)[1] is not None
