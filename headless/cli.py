@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         parser.print_help()
         return 0
-    arguments, rest = _split_rest(arguments)
-    options = parser.parse_args(arguments)
-    options.rest = rest
+    own, rest = _split_rest(arguments)
+    options = parser.parse_args(own)
+    options.argv, options.rest = arguments, rest
     options.started = float(os.environ.get(_INSIDE) or time.time())
     options.progress = Progress()
     raise_on_signals()
@@ -161,18 +161,18 @@ def _prepare(options: argparse.Namespace, with_tests: bool = False) -> Environme
     )
 
 
-def _go_inside(found: Environment, started: float) -> int | None:
+def _go_inside(found: Environment, options: argparse.Namespace) -> int | None:
     """Go on in the environment's Python, which has what the client needs; None if in it already."""
     if os.environ.get(_INSIDE) or Path(sys.executable) == found.python:
         return None
-    variables = {**os.environ, _INSIDE: str(started)}
-    return become([str(found.python), str(Path(__file__).parent), *sys.argv[1:]], variables)
+    variables = {**os.environ, _INSIDE: str(options.started)}
+    return become([str(found.python), str(Path(__file__).parent), *options.argv], variables)
 
 
 def _demo(options: argparse.Namespace) -> int:
     demo.workflow_file(options.regions)  # a wrong option is told before a long install
     found = _prepare(options)
-    code = _go_inside(found, options.started)
+    code = _go_inside(found, options)
     if code is not None:
         return code
     options.progress.line(f"Using ComfyUI in {found.comfyui}, {found.reason}.")
@@ -226,12 +226,12 @@ def _queue(options: argparse.Namespace) -> int:
     graph = workflows.load(options.file)
     if options.server:
         found = environment.find(options.comfyui, options.python) if not _has_aiohttp() else None
-        code = _go_inside(found, options.started) if found is not None else None
+        code = _go_inside(found, options) if found is not None else None
         if code is not None:
             return code
         return _queue_on(Client(options.server, options.progress), graph, settings, options)
     found = _prepare(options)
-    code = _go_inside(found, options.started)
+    code = _go_inside(found, options)
     if code is not None:
         return code
     options.progress.line(f"Using ComfyUI in {found.comfyui}, {found.reason}.")

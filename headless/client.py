@@ -60,7 +60,8 @@ class Client:
         self._progress = progress
         self._models = models
         self._alive = alive or (lambda: True)
-        self._client_id = uuid.uuid4().hex
+        self._info: ObjectInfo = {}
+        self.client_id = uuid.uuid4().hex
 
     def object_info(self) -> ObjectInfo:
         """All node classes of the server with their inputs."""
@@ -75,7 +76,8 @@ class Client:
         Raises:
             WorkflowError: the server refused it. RunError: it failed, was interrupted or lost.
         """
-        require_known(workflow, info if info is not None else self.object_info())
+        self._info = info if info is not None else self.object_info()
+        require_known(workflow, self._info)
         started = time.monotonic()
         follow = _Follower(self, workflow, self._progress)
         try:
@@ -97,20 +99,20 @@ class Client:
         Raises:
             WorkflowError: the server refused it, or refused a part of it.
         """
-        body = {"prompt": workflow, "client_id": self._client_id}
+        body = {"prompt": workflow, "client_id": self.client_id}
         try:
             answer = api.post_json(f"{self.url}/prompt", body, timeout_s=120)
         except api.Refused as error:
             with contextlib.suppress(ValueError):
                 answer = json.loads(error.body)
                 if isinstance(answer, dict) and ("error" in answer or "node_errors" in answer):
-                    text = explain.rejection(answer, workflow, self._models)
+                    text = explain.rejection(answer, workflow, self._models, self._info)
                     raise WorkflowError(text) from error
             raise
         prompt_id = str(answer["prompt_id"])
         if answer.get("node_errors"):  # ComfyUI queues the outputs that are fine and skips the rest
             self.cancel(prompt_id)
-            raise WorkflowError(explain.rejection(answer, workflow, self._models))
+            raise WorkflowError(explain.rejection(answer, workflow, self._models, self._info))
         return prompt_id
 
     def cancel(self, prompt_id: str) -> None:
@@ -261,7 +263,7 @@ class _Follower:
 
         client = self._client
         prompt_id = None
-        address = f"{client.url}/ws?clientId={client._client_id}"
+        address = f"{client.url}/ws?clientId={client.client_id}"
         try:
             async with (
                 aiohttp.ClientSession() as session,

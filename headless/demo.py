@@ -78,10 +78,15 @@ def show_texts(graph: Workflow, result: Result, only: str | None = None) -> None
     """Print the text outputs; those of nodes with the title ``only``, if it is given and there."""
     names = {node_id: workflows.title(graph, node_id) for node_id in result.texts}
     chosen = [i for i in result.texts if only is not None and names[i].startswith(f"{only} (")]
+    printed: set[str] = set()
     for node_id in chosen or result.texts:
+        text = "\n".join(result.texts[node_id]).rstrip()
+        if text in printed:  # a preview of what a node has shown by itself
+            continue
+        printed.add(text)
         if not chosen:
             print(f"{names[node_id]}:")
-        print("\n".join(result.texts[node_id]).rstrip(), end="\n\n")
+        print(text, end="\n\n")
 
 
 def show_files(result: Result) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .workflow import Workflow, title
+from .workflow import ObjectInfo, Workflow, title
 
 # Inputs that name a model file, and the folder below models/ that it belongs in.
 _MODEL_INPUTS = {
@@ -41,19 +42,22 @@ def model_folder(class_type: str, input_name: str) -> str | None:
     return _MODEL_INPUTS.get(input_name)
 
 
-def rejection(answer: Mapping[str, Any], workflow: Workflow, models: Path | None) -> str:
+def rejection(
+    answer: Mapping[str, Any], workflow: Workflow, models: Path | None, info: ObjectInfo
+) -> str:
     """Why ``/prompt`` refused a workflow, node by node and input by input.
 
     Args:
         answer: the server's JSON, with ``error`` and ``node_errors``.
         models: the server's ``models/`` folder where it is known (a local server).
+        info: the server's ``/object_info``, for the choices of an input.
     """
     lines: list[str] = []
-    node_errors = answer.get("node_errors") or {}
-    for node_id, node_error in node_errors.items():
+    for node_id, node_error in (answer.get("node_errors") or {}).items():
+        declared = info.get(str(node_error.get("class_type")), {})
         for error in node_error.get("errors", []):
-            class_type = str(node_error.get("class_type", ""))
-            lines.append(f"  {title(workflow, node_id)}: {_reason(error, class_type, models)}")
+            reason = _reason(error, str(node_error.get("class_type")), declared, models)
+            lines.append(f"  {title(workflow, node_id)}: {reason}")
     if lines:
         return "The server refused the workflow:\n" + "\n".join(lines)
     error = answer.get("error") or {}
@@ -68,7 +72,9 @@ def rejection(answer: Mapping[str, Any], workflow: Workflow, models: Path | None
     return f"The server refused the workflow: {said or json.dumps(dict(answer))[:300]}"
 
 
-def _reason(error: Mapping[str, Any], class_type: str, models: Path | None) -> str:
+def _reason(
+    error: Mapping[str, Any], class_type: str, declared: Mapping[str, Any], models: Path | None
+) -> str:
     extra = error.get("extra_info") or {}
     name = str(extra.get("input_name", ""))
     got = extra.get("received_value")
@@ -76,17 +82,17 @@ def _reason(error: Mapping[str, Any], class_type: str, models: Path | None) -> s
     if kind == "required_input_missing":
         return f"the required input {name!r} is missing"
     if kind == "value_not_in_list":
+        choices = _choices(declared, name)
         folder = model_folder(class_type, name)
-        choices = _choices(extra)
-        if folder:
-            where = models / folder if models else Path("models") / folder
-            whose = "" if models else " of the ComfyUI that serves"
-            there = f"there are: {choices}" if choices else "there is none yet"
-            return (
-                f"{name} wants the file {got!r}, which is missing. Put it into {where}{whose}, or "
-                f"choose another with --set ({there})"
-            )
-        return f"{name} is {got!r}, which is not one of: {choices or 'an empty list'}"
+        if folder is None:
+            return f"{name} is {got!r}, which is not one of: {_listed(choices, str(got))}"
+        where = models / folder if models else Path("models") / folder
+        whose = "" if models else " of the ComfyUI that serves"
+        there = f"there are: {_listed(choices, str(got))}" if choices else "there is none yet"
+        return (
+            f"{name} wants the file {got!r}, which is missing. Put it into {where}{whose}, or "
+            f"choose another with --set ({there})"
+        )
     if kind in ("value_smaller_than_min", "value_bigger_than_max"):
         return f"{name} is {got!r}: {error.get('message')}"
     if kind == "return_type_mismatch":
@@ -98,15 +104,23 @@ def _reason(error: Mapping[str, Any], class_type: str, models: Path | None) -> s
     return ": ".join(str(error[k]) for k in ("message", "details") if error.get(k))
 
 
-def _choices(extra: Mapping[str, Any]) -> str:
-    config: list[Any] = list(extra.get("input_config") or [[]])
-    first: Any = config[0]
-    options = first if isinstance(first, list) else None
-    if options is None and len(config) > 1 and isinstance(config[1], dict):
-        options = config[1].get("options")  # how V3 nodes list them
-    shown = [str(x) for x in (options or [])]
+def _choices(declared: Mapping[str, Any], name: str) -> list[str]:
+    """What a combo input offers; classic nodes list it in place of the type, V3 nodes behind it."""
+    for section in ("required", "optional"):
+        spec = declared.get("input", {}).get(section, {}).get(name)
+        if spec and isinstance(spec[0], list):
+            return [str(x) for x in spec[0]]
+        if spec and len(spec) > 1:
+            return [str(x) for x in spec[1].get("options") or []]
+    return []
+
+
+def _listed(choices: list[str], got: str) -> str:
+    """The choices, those like ``got`` first, cut to a readable number."""
+    near = difflib.get_close_matches(got, choices, n=3)
+    shown = [*near, *(x for x in choices if x not in near)]
     more = f" and {len(shown) - _CHOICES_SHOWN} more" if len(shown) > _CHOICES_SHOWN else ""
-    return ", ".join(shown[:_CHOICES_SHOWN]) + more
+    return ", ".join(shown[:_CHOICES_SHOWN]) + more if shown else "(an empty list)"
 
 
 def failure(message: Mapping[str, Any], workflow: Workflow) -> str:

@@ -159,7 +159,7 @@ class _DownloadBar:
         self._temporary = temporary
         self._progress = progress
         self._title = title
-        self._what = ""
+        self._what = "reading the package index"
         self._current = 0
         self._before = 0
         self.announced = 0
@@ -174,12 +174,14 @@ class _DownloadBar:
             self._before, self._current = self.announced, int(size)
             self.announced += int(size)
             self._what = match[1].rsplit("/", 1)[-1].split("-")[0]
+        elif "Retrying (" in line:
+            self._what, self._current = "no answer from the package index, trying again", 0
         elif line.startswith("Installing collected"):
             self._what, self._current = "unpacking", 0
 
     def _poll(self) -> None:
         while not self._stop.wait(_POLL_S):
-            if self._title is None or not self._what:
+            if self._title is None:
                 continue
             title = f"{self._title}: {self._what}"
             if self._current > _BAR_FROM_BYTES:

@@ -23,8 +23,9 @@ def raise_on_signals() -> None:
         raise Stopped(signum)
 
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
+        signum = getattr(signal, name, None)
+        if signum is not None and signal.getsignal(signum) != signal.SIG_IGN:  # nohup ignores one
+            signal.signal(signum, stop)
     # A shell starts background jobs with SIGINT ignored; Ctrl-C must end this program all the same.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

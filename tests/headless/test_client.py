@@ -84,10 +84,14 @@ def test_missing_checkpoint_names_file_and_folder(client: Client, tmp_path: Path
 
 def test_input_errors_are_told_per_node(client: Client, inverted: Workflow, tmp_path: Path) -> None:
     inverted["1"]["inputs"]["width"] = 0
+    size = {"image": ["1", 0], "width": 8, "height": 8, "crop": "disabled"}
+    inverted["5"] = {"class_type": "ImageScale", "inputs": {**size, "upscale_method": "bilinar"}}
+    inverted["6"] = {"class_type": "PreviewImage", "inputs": {"images": ["5", 0]}}
     del inverted["3"]["inputs"]["filename_prefix"]
     with pytest.raises(WorkflowError) as caught:
         client.run(inverted, tmp_path)
     assert "Red (#1): width is 0" in str(caught.value)
+    assert "upscale_method is 'bilinar', which is not one of: bilinear," in str(caught.value)
     assert "SaveImage (#3): the required input 'filename_prefix' is missing" in str(caught.value)
 
 
