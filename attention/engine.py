@@ -17,7 +17,9 @@ from .groups import Attention, Group, Groups
 KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
 
 
-def attend(q: torch.Tensor, texts: KeysValues, groups: Groups, attention: Attention) -> torch.Tensor:
+def attend(
+    q: torch.Tensor, texts: KeysValues, groups: Groups, attention: Attention
+) -> torch.Tensor:
     """Run attention as the groups say.
 
     Args:

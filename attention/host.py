@@ -73,7 +73,13 @@ def check_texts(family: Family, patch: RegionalPatch) -> None:
 
 def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
     def sampler_sample(
-        executor: Any, guider: Any, sigmas: Any, extra_args: dict, callback: Any, noise: Any, *rest: Any
+        executor: Any,
+        guider: Any,
+        sigmas: Any,
+        extra_args: dict,
+        callback: Any,
+        noise: Any,
+        *rest: Any,
     ) -> Any:
         entries = _read_entries(guider)
         wanted = {patch.prompts.uid for patch in patches}
@@ -85,7 +91,8 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             )
         model = guider.inner_model
         budget = min(
-            CACHE_LIMIT_BYTES, int(comfy.model_management.get_free_memory(noise.device) * CACHE_SHARE)
+            CACHE_LIMIT_BYTES,
+            int(comfy.model_management.get_free_memory(noise.device) * CACHE_SHARE),
         )
         to_sigma = model.model_sampling.percent_to_sigma
         run = SamplingRun(
@@ -151,7 +158,8 @@ def _apply_model_wrapper() -> Any:
         if run is None or "uuids" not in options:
             raise HostError(
                 "The model is patched for regional prompts but was called without ComfyUI's "
-                "sampling state. Use KSampler or SamplerCustomAdvanced, with ComfyUI 0.3.60 or later."
+                "sampling state. Use KSampler or SamplerCustomAdvanced and update ComfyUI (0.3.60 "
+                "or later)."
             )
         model = executor.class_obj
         plan = run.plan(model, x, options["uuids"], options["sigmas"])

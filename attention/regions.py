@@ -68,7 +68,7 @@ class Box:
 
 def _ramp_integral(x: torch.Tensor, edge: float, ramp: float) -> torch.Tensor:
     """Integral from -inf to x of the ramp that rises from 0 to 1 around ``edge``."""
-    if ramp <= 0.0:
+    if ramp < 1e-6:  # narrower than any pixel: a hard edge
         return (x - edge).clamp_min(0.0)
     t = (x - edge) / ramp + 0.5
     return ramp * torch.where(t > 1.0, t - 0.5, 0.5 * t.clamp_min(0.0) ** 2)

@@ -30,7 +30,9 @@ def patch_report(
         f"Regions: {len(regions)}, covering {covered:.0%} of the canvas; "
         f"the rest follows the global prompt.",
     ]
-    for index, (prompt, region) in enumerate(zip(patch.prompts.prompts, regions.regions, strict=True)):
+    for index, (prompt, region) in enumerate(
+        zip(patch.prompts.prompts, regions.regions, strict=True)
+    ):
         shown = prompt if len(prompt) <= 80 else prompt[:77] + "..."
         weight = "" if region.weight == 1.0 else f" (weight {region.weight:g})"
         lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}")

@@ -61,9 +61,7 @@ def _from_points(points: list[float], count: int, text: str, axis: str) -> list[
         )
     borders = [0.0, *points, 1.0]
     if any(not a < b for a, b in pairwise(borders)):
-        raise RegionError(
-            f"Split points {text!r} of {axis} must increase and lie between 0 and 1."
-        )
+        raise RegionError(f"Split points {text!r} of {axis} must increase and lie between 0 and 1.")
     return borders
 
 

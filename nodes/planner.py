@@ -91,9 +91,7 @@ class LLMProgressivePrompt(io.ComfyNode):
             outputs=[
                 PlanSocket.Output(display_name="plan"),
                 io.String.Output(display_name="global_prompt"),
-                io.String.Output(
-                    display_name="regional_prompts", tooltip="One prompt per line."
-                ),
+                io.String.Output(display_name="regional_prompts", tooltip="One prompt per line."),
                 io.String.Output(display_name="negative_prompt"),
                 io.String.Output(display_name="plan_json", tooltip="The plan, to edit and reuse."),
             ],

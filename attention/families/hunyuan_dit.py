@@ -27,7 +27,12 @@ KeyValue = tuple[torch.Tensor, torch.Tensor]
 
 class HunyuanDiT:
     name = "HunyuanDiT"
-    text_keys = ("cross_attn", "attention_mask", "conditioning_mt5xl", "attention_mask_mt5xl")
+    text_keys: tuple[str, ...] = (
+        "cross_attn",
+        "attention_mask",
+        "conditioning_mt5xl",
+        "attention_mask_mt5xl",
+    )
 
     def matches(self, model: Any) -> bool:
         return isinstance(model, comfy.model_base.HunyuanDiT)
@@ -86,9 +91,7 @@ def _regional_forward(
             q, k, v, attn2.num_heads, skip_reshape=True, attn_precision=attn2.attn_precision
         )
 
-    def forward(
-        x: torch.Tensor, y: torch.Tensor, freqs_cis_img: Any = None
-    ) -> tuple[torch.Tensor]:
+    def forward(x: torch.Tensor, y: torch.Tensor, freqs_cis_img: Any = None) -> tuple[torch.Tensor]:
         if x.shape[1] != plan.n_tokens:
             raise HostError(
                 f"HunyuanDiT layer {layer} has {x.shape[1]} image tokens, expected "

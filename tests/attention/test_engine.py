@@ -21,7 +21,11 @@ def sdpa(q, k, v):
 def cases(draw):
     seed = draw(st.integers(0, 10_000))
     generator = torch.Generator().manual_seed(seed)
-    batch, heads, dim = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.sampled_from([4, 8]))
+    batch, heads, dim = (
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 3)),
+        draw(st.sampled_from([4, 8])),
+    )
     n_tokens, n_prompts = draw(st.integers(1, 12)), draw(st.integers(1, 5))
     q = torch.randn(batch, heads, n_tokens, dim, generator=generator)
     texts = []
@@ -43,7 +47,9 @@ def test_mix_equals_the_dense_reference(case):
     q, texts, ownership = case
     groups = mix_groups(ownership)
     expected = attend_dense(q, texts, groups)
-    torch.testing.assert_close(attend(q, texts, groups, sdpa).double(), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        attend(q, texts, groups, sdpa).double(), expected, atol=1e-5, rtol=1e-5
+    )
 
 
 @settings(max_examples=50, deadline=None)

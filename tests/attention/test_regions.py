@@ -162,7 +162,9 @@ def test_axis_borders(sizes, expected):
     assert axis_borders(3, sizes, "columns") == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("sizes", ["1:2", "a:b:c", "0.5", "0.9, 0.2", "0, 1", "1:0:1", "1:-1:1", "nan:1:1", "inf:1:1"])
+@pytest.mark.parametrize(
+    "sizes", ["1:2", "a:b:c", "0.5", "0.9, 0.2", "0, 1", "1:0:1", "1:-1:1", "nan:1:1", "inf:1:1"]
+)
 def test_sizes_that_do_not_fit_are_refused(sizes):
     with pytest.raises(RegionError):
         axis_borders(3, sizes, "columns")

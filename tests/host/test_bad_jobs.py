@@ -71,14 +71,17 @@ def run(server: Server, workflow: dict, out: Path) -> list[Path]:
 def masks_from(workflow: dict, mask: dict) -> dict:
     """The workflow with a left and a given mask in place of the split."""
     changed = copy.deepcopy(workflow)
-    changed["20"] = {
-        "class_type": "SolidMask", "inputs": {"value": 1.0, "width": 32, "height": 32}
-    }
+    changed["20"] = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 32, "height": 32}}
     changed["21"] = mask
     changed["22"] = {
         "class_type": "MaskComposite",
-        "inputs": {"destination": ["20", 0], "source": ["21", 0], "x": 0, "y": 0,
-                   "operation": "multiply"},
+        "inputs": {
+            "destination": ["20", 0],
+            "source": ["21", 0],
+            "x": 0,
+            "y": 0,
+            "operation": "multiply",
+        },
     }
     changed[REGIONS] = {
         "class_type": "RegionalDiT_RegionsFromMasks",
@@ -108,19 +111,20 @@ def test_bad_jobs_are_answered_and_the_next_good_job_runs(server, workflow, tmp_
     del no_plan[CONDITIONING]["inputs"]["plan"]
     bad_jobs = {
         "plan for another number of regions": (
-            broken(PLAN, plan_json=one_region_plan), ["1 regions", "2 are connected"]
+            broken(PLAN, plan_json=one_region_plan),
+            ["1 regions", "2 are connected"],
         ),
         "prompt list of wrong length": (no_plan, ["3 prompts", "2 regions"]),
         "two prompt sources": (broken(CONDITIONING, prompts="a\nb"), ["exactly one"]),
         "broken plan JSON": (broken(PLAN, plan_json='{"version": 1,'), ["JSON"]),
         "empty mask": (
-            masks_from(workflow, {"class_type": "SolidMask",
-                                  "inputs": {"value": 0.0, "width": 32, "height": 32}}),
+            masks_from(
+                workflow,
+                {"class_type": "SolidMask", "inputs": {"value": 0.0, "width": 32, "height": 32}},
+            ),
             ["empty"],
         ),
-        "NaN mask": (
-            masks_from(workflow, {"class_type": "TestNaNMask", "inputs": {}}), ["NaN"]
-        ),
+        "NaN mask": (masks_from(workflow, {"class_type": "TestNaNMask", "inputs": {}}), ["NaN"]),
         "SDXL model": (sdxl, ["SDXL", "HunyuanDiT"]),
         "positive without regions": (stray, ["Regional Conditioning"]),
         "layers that do not exist": (broken(PATCH, last_layer=40), ["0..7"]),

@@ -41,7 +41,9 @@ def hand_masks(n, height, width, rows, cols):
     masks = torch.zeros(n, rows * cols)
     for row in range(rows):
         for col in range(cols):
-            part = owner[row * 2 * fine : (row + 1) * 2 * fine, col * 2 * fine : (col + 1) * 2 * fine]
+            part = owner[
+                row * 2 * fine : (row + 1) * 2 * fine, col * 2 * fine : (col + 1) * 2 * fine
+            ]
             for region in range(n):
                 masks[region, row * cols + col] = (part == region).float().mean()
     return masks
@@ -104,9 +106,7 @@ def test_patch_equals_the_published_formula(n, size, batch):
     for layer in layers:
         attn2 = net.blocks[layer].attn2
         attn2.forward = types.MethodType(restated_forward(tokens, masks), attn2)
-    theirs = run_ksampler(
-        model, positive, conditioning(2), batch=batch, height=height, width=width
-    )
+    theirs = run_ksampler(model, positive, conditioning(2), batch=batch, height=height, width=width)
     stock = run_ksampler(
         tiny_hunyuan(seed=n), positive, conditioning(2), batch=batch, height=height, width=width
     )

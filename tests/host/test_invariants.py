@@ -91,9 +91,7 @@ def test_marker_is_inert_without_the_patch(model, stock):
 def test_original_model_is_untouched(model, stock, regional):
     assert is_pristine(model)
     assert model.model_options == {"transformer_options": {}}
-    assert torch.equal(
-        run_ksampler(model, conditioning(BASE), conditioning(NEGATIVE)), stock
-    )
+    assert torch.equal(run_ksampler(model, conditioning(BASE), conditioning(NEGATIVE)), stock)
 
 
 @pytest.mark.parametrize("base_ratio", [0.0, 0.3, 1.0])
@@ -114,9 +112,7 @@ def test_soft_and_overlapping_masks_with_the_base_prompt_are_stock(model, stock)
 
 def test_one_full_region_is_the_run_with_its_prompt_but_for_the_global_vector(model):
     """Text states of the region everywhere; only the pooled mT5 vector stays the global one."""
-    one = run_ksampler(
-        patched(model, [LEFT], rule=Couple(0.0)), positive(), conditioning(NEGATIVE)
-    )
+    one = run_ksampler(patched(model, [LEFT], rule=Couple(0.0)), positive(), conditioning(NEGATIVE))
     mixed = conditioning(LEFT)
     net = model.model.diffusion_model
     pooler = net.pooler.forward
@@ -168,8 +164,17 @@ def test_batch_rows_equal_single_runs(model):
     def run(rows):
         with torch.inference_mode():
             return comfy.sample.sample(
-                patch, noise[rows], 2, 6.0, "euler", "sgm_uniform", positive(),
-                conditioning(NEGATIVE), latent[rows], disable_pbar=True, seed=1,
+                patch,
+                noise[rows],
+                2,
+                6.0,
+                "euler",
+                "sgm_uniform",
+                positive(),
+                conditioning(NEGATIVE),
+                latent[rows],
+                disable_pbar=True,
+                seed=1,
             )
 
     together = run(slice(0, 3))
@@ -220,9 +225,7 @@ def test_area_conditioning_keeps_regions_on_the_canvas(model):
     """A region outside the area has no say; one that fills it is alone."""
     area = {"area": (16, 6, 0, 0)}  # left half of the latent: height, width, top, left
     halves = run_ksampler(patched(model), positive(**area), conditioning(NEGATIVE))
-    left_only = run_ksampler(
-        patched(model, [LEFT, 5]), positive(**area), conditioning(NEGATIVE)
-    )
+    left_only = run_ksampler(patched(model, [LEFT, 5]), positive(**area), conditioning(NEGATIVE))
     torch.testing.assert_close(halves, left_only, atol=1e-5, rtol=1e-5)
     changed = run_ksampler(patched(model, [5, RIGHT]), positive(**area), conditioning(NEGATIVE))
     assert (halves - changed).abs().max() > 1e-3
@@ -231,10 +234,10 @@ def test_area_conditioning_keeps_regions_on_the_canvas(model):
 def test_area_copies_do_not_make_the_negative_regional(model):
     """Beside an area, ComfyUI copies our marked entry into the negative list."""
     area = {"area": (8, 12, 4, 0)}
-    noop = run_ksampler(
-        patched(model, layers=()), positive(**area), conditioning(NEGATIVE)
+    noop = run_ksampler(patched(model, layers=()), positive(**area), conditioning(NEGATIVE))
+    assert torch.equal(
+        noop, run_ksampler(model, conditioning(BASE, **area), conditioning(NEGATIVE))
     )
-    assert torch.equal(noop, run_ksampler(model, conditioning(BASE, **area), conditioning(NEGATIVE)))
     seen = []
     spy = patched(model)
 
@@ -262,8 +265,12 @@ def dual_cfg(model: Any, first: list[Any]) -> torch.Tensor:
     )
     with torch.inference_mode():
         return guider.sample(
-            comfy.sample.prepare_noise(latent, 1), latent, comfy.samplers.sampler_object("euler"),
-            sigmas, disable_pbar=True, seed=1,
+            comfy.sample.prepare_noise(latent, 1),
+            latent,
+            comfy.samplers.sampler_object("euler"),
+            sigmas,
+            disable_pbar=True,
+            seed=1,
         )
 
 
@@ -321,9 +328,7 @@ def test_two_plans_on_one_model(model, regional):
         patched(model, [5, 6], uid="regions-b"), positive(uid="regions-b"), conditioning(NEGATIVE)
     )
     torch.testing.assert_close(other, alone, atol=1e-6, rtol=1e-6)
-    mixed = run_ksampler(
-        two, positive() + positive(uid="regions-b"), conditioning(NEGATIVE)
-    )
+    mixed = run_ksampler(two, positive() + positive(uid="regions-b"), conditioning(NEGATIVE))
     assert mixed.isfinite().all()
 
 
