@@ -1,0 +1,139 @@
+"""Write all workflows that the pack ships, each as a UI file and as an API file.
+
+    python3 -m headless run workflows/generate.py              # write the files
+    python3 -m headless run workflows/generate.py --pictures   # and the pictures beside them
+
+This script is their only source: change it, not the files. The pictures are what the workflows
+themselves make: the demo's come from the demo model; HunyuanDiT's weights are not at hand here, so
+its pictures show the regions and no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from graphs import Demo, Hunyuan, build_demo, build_hunyuan
+from ui_graph import Graph, Schemas
+
+FOLDER = Path(__file__).resolve().parent
+
+DEMOS = {
+    "demo_2_regions": Demo(
+        sentence="a red circle on the left and a blue square on the right, black background",
+        rows=1, columns=2, size_px=256,
+    ),
+    "demo_4_regions": Demo(
+        sentence="a red circle, a blue square, a green triangle and a yellow circle on gray "
+        "background",
+        rows=2, columns=2, size_px=256,
+    ),
+    "demo_9_regions": Demo(
+        sentence="a red circle, a blue square, a green triangle, a yellow square, a purple "
+        "triangle, an orange circle, a cyan triangle, a white circle and a red square on black "
+        "background",
+        rows=3, columns=3, size_px=384,
+    ),
+}  # fmt: skip
+
+# The paper (arXiv 2501.07070) compares with "couple" in two regions, so that one has it.
+HUNYUANS = {
+    "hunyuan_dit_2_regions": Hunyuan(
+        rows=1, columns=2, rule="couple", feather=0.1,
+        sentence="a green wall with a wooden shelf on the left and an orange tree outside a tall "
+        "window on the right, interior photograph",
+    ),
+    "hunyuan_dit_4_regions": Hunyuan(
+        rows=2, columns=2, rule="rcac",
+        sentence="green walls, an orange tree outside, a blue chair and a red chair, interior "
+        "photograph",
+    ),
+    "hunyuan_dit_9_regions": Hunyuan(
+        rows=3, columns=3, rule="rcac",
+        global_prompt="photograph of a bright study with green walls, a window, two cats, a desk "
+        "and two chairs",
+        prompts=(
+            "green wall with a bookshelf full of old books",
+            "tall window, blue sky outside",
+            "an orange tree outside, seen through a window",
+            "a skinny white cat sitting on a cupboard",
+            "a computer monitor on a wooden desk",
+            "a fat orange cat lying on a shelf",
+            "a blue chair on a wooden floor",
+            "a keyboard and a mouse on a wooden desk",
+            "a red chair on a wooden floor",
+        ),
+    ),
+}  # fmt: skip
+
+WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
+    **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
+    **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
+}
+
+
+def load_schemas() -> dict[str, dict[str, Any]]:
+    """What /object_info says of ComfyUI's own nodes and of the pack's; the host is loaded."""
+    from comfy_extras import nodes_preview_any
+    from regional_dit.nodes import NODES
+
+    import nodes
+
+    names = {**nodes.NODE_DISPLAY_NAME_MAPPINGS, **nodes_preview_any.NODE_DISPLAY_NAME_MAPPINGS}
+    schemas = {}
+    for name, node in {
+        **nodes.NODE_CLASS_MAPPINGS,
+        **nodes_preview_any.NODE_CLASS_MAPPINGS,
+    }.items():
+        outputs = node.RETURN_TYPES
+        schemas[name] = {
+            "input": node.INPUT_TYPES(),
+            "output": outputs,
+            "output_name": getattr(node, "RETURN_NAMES", outputs),
+            "display_name": names.get(name, name),
+        }
+    for node in NODES:
+        schemas[node.GET_SCHEMA().node_id] = node.GET_NODE_INFO_V1()
+    return schemas
+
+
+def build_files(schemas: Schemas) -> dict[str, str]:
+    """Path below ``workflows/`` -> content, for all workflows."""
+    files = {}
+    for name, build in WORKFLOWS.items():
+        graph = build(schemas)
+        for path, content in (
+            (f"{name}.json", graph.to_ui(name)),
+            (f"api/{name}.json", graph.to_api()),
+        ):
+            files[path] = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return files
+
+
+def main() -> None:
+    """Write the files, and the pictures if they are asked for."""
+    parser = argparse.ArgumentParser(description="Write the workflows that the pack ships.")
+    parser.add_argument(
+        "--pictures", action="store_true", help="run the workflows and write their pictures too"
+    )
+    options = parser.parse_args()
+    sys.path.insert(0, str(FOLDER.parent / "benchmarks"))
+    import host
+
+    host.load()
+    for path, content in build_files(load_schemas()).items():
+        (FOLDER / path).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"wrote workflows/{path}\n")
+    if options.pictures:
+        import workflow_pictures
+
+        workflow_pictures.write_all(FOLDER, tuple(DEMOS), tuple(HUNYUANS))
+
+
+if __name__ == "__main__":
+    main()
