@@ -96,6 +96,7 @@ def noun_phrase_end(text: str) -> int:
     return end
 
 
+@lru_cache(maxsize=1024)
 def head_noun(text: str) -> str:
     """The last word of the noun phrase, in lower case ("the old fire truck by a tree": truck)."""
     text = text[:MAX_PART]

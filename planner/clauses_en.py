@@ -6,7 +6,7 @@ import re
 
 from . import lexicon_en as en
 from .attributes import is_attribute, is_attributes_only, noun_phrase_end
-from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED, PROMPT_WEIGHT
+from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED
 from .places_en import take_places
 
 
@@ -21,7 +21,6 @@ def clauses(sentence: str) -> list[str]:
     sentence = ASIDE.sub(_open_aside, sentence)
     merged: list[str] = []
     for clause in (clause.strip() for clause in sentence.split(",")):
-        clause = PROMPT_WEIGHT.sub(r"\1", clause).strip()
         if not clause:
             continue
         if merged and _ends_in_attribute_only(merged[-1]) and not starts_phrase(clause):

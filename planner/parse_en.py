@@ -205,6 +205,12 @@ class _Reader:
         return False
 
     def _take_style(self, part: str) -> bool:
+        bracketed = patterns.BRACKETED.match(part)
+        if bracketed:
+            if patterns.STYLE_CLAUSE.match(bracketed[1]):
+                self._styles.append(part)
+                return True
+            return False
         if not patterns.STYLE_CLAUSE.match(part):
             return False
         # "a photograph" or "a painting on the left" is a thing to show, not a style.

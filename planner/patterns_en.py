@@ -90,12 +90,13 @@ INVERTED_PRONOUN = re.compile(
 )
 PRONOUNS = frozenset({"it", "him", "her", "them", "this", "that"})
 ORDERED = re.compile(
-    r"(?:^|[\s,(]+)(?:in a row |in a line |ordered |arranged |listed |lined up )?"
+    r"(?:^|[\s,(]{1,3})(?:in a row |in a line |ordered |arranged |listed |lined up )?"
     r"from (?:the )?(left to (?:the )?right|right to (?:the )?left|top to (?:the )?bottom"
     r"|bottom to (?:the )?top)\)?(?:\s*[:,]\s*|$)"
 )
 ASIDE = re.compile(r"\s*\(([^()]{1,60})\)")
-PROMPT_WEIGHT = re.compile(r"[({\[]*([^(){}\[\]:]+?)(?::\s*\d+(?:\.\d+)?)?[)}\]]+")
+# "(masterpiece:1.2)": a part in the brackets of the host's own prompt weights.
+BRACKETED = re.compile(r"^[({\[]+([^(){}\[\]:]{1,80})(?::\s*\d{1,3}(?:\.\d{1,3})?)?[)}\]]+$")
 LABEL = re.compile(r"^(?:prompt|scene|picture|image|description|subjects?|objects?)\s*:\s*")
 GROUP = re.compile(r"^([^:,]{3,60}):\s+(\S.*)$")
 ONE_OF_THEM = re.compile(

@@ -20,6 +20,9 @@ from regional_dit.planner.errors import (
     PlanError,
 )
 
+# A call must end within 2 s of being asked to; the rest is for a machine that is busy otherwise.
+SOON_S = 4.0
+
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
@@ -123,7 +126,7 @@ def test_rate_limit_beyond_the_deadline_ends_at_once(server, ask):
     started = time.monotonic()
     with pytest.raises(ChatDeadlineError, match="3600 s"):
         ask()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -166,7 +169,7 @@ def test_slow_reply_ends_at_the_deadline(server, ask, make_endpoint):
     started = time.monotonic()
     with pytest.raises(ChatDeadlineError, match=r"within 1 s; raise total_timeout_s"):
         ask(endpoint=make_endpoint(total_timeout_s=1.0))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 def test_dripping_reply_ends_at_the_deadline(server, ask, make_endpoint):
@@ -186,7 +189,7 @@ def test_dripping_reply_ends_at_the_deadline(server, ask, make_endpoint):
     started = time.monotonic()
     with pytest.raises(ChatDeadlineError):
         ask(endpoint=make_endpoint(total_timeout_s=1.0))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 def test_stop_while_waiting(server, ask):
@@ -194,7 +197,7 @@ def test_stop_while_waiting(server, ask):
     started = time.monotonic()
     with pytest.raises(ChatStopped):
         ask(should_stop=lambda: time.monotonic() - started > 0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 def test_stop_between_attempts(server, ask):
@@ -202,7 +205,7 @@ def test_stop_between_attempts(server, ask):
     started = time.monotonic()
     with pytest.raises(ChatStopped):
         ask(should_stop=lambda: time.monotonic() - started > 0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 def test_oversized_reply(server, ask, make_chat, make_endpoint):

@@ -206,14 +206,14 @@ def test_any_text_gives_a_valid_plan(text, n, split):
         "a cat, " * 1100, "x" * 8000, "a very " * 1000 + "cat", "左边" * 4000, "一只猫和" * 2000,
         "在" * 8000, "的" * 8000, "a-" * 4000,
         "in a " * 1500 + "kitchen", "left of " * 990 + "a cat",
-        "a cat left of a dog, " * 380, "the cat is on the left. " * 330,
+        "a cat left of a dog, " * 380, "the cat is on the left. " * 330, "(" * 8000, "one on the left, " * 460,
     ],
     ids=lambda text: text[:12],
 )  # fmt: skip
 def test_long_texts_take_no_long_time(text):
-    started = time.monotonic()
+    started = time.process_time()  # of this process: other work on the machine does not count
     plan_offline(text, 4)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_assignment_is_optimal_and_stable():
