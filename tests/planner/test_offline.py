@@ -206,7 +206,8 @@ def test_any_text_gives_a_valid_plan(text, n, split):
         "a cat, " * 1100, "x" * 8000, "a very " * 1000 + "cat", "左边" * 4000, "一只猫和" * 2000,
         "在" * 8000, "的" * 8000, "a-" * 4000,
         "in a " * 1500 + "kitchen", "left of " * 990 + "a cat",
-        "a cat left of a dog, " * 380, "the cat is on the left. " * 330, "(" * 8000, "one on the left, " * 460,
+        "a cat left of a dog, " * 380, "the cat is on the left. " * 330, "(" * 8000,
+        "one on the left, " * 460,
     ],
     ids=lambda text: text[:12],
 )  # fmt: skip
