@@ -7,12 +7,14 @@ from typing import Any
 import comfy.model_management
 from comfy_api.latest import io, ui
 
-from ..attention.errors import PromptError
-from ..attention.regions import MAX_REGIONS, RegionSet
+from ..attention.errors import PromptError, RegionError
+from ..attention.regions import MAX_REGIONS, Box, Region, RegionSet
 from ..planner.endpoints import get_endpoint
+from ..planner.length import bound_plan
 from ..planner.llm import plan_with_llm
 from ..planner.offline import plan_offline
 from ..planner.plan import Plan
+from .prompt_length import token_limits
 from .types import CATEGORY, PlanSocket, Regions
 
 OFFLINE = "offline"
@@ -87,6 +89,12 @@ class LLMProgressivePrompt(io.ComfyNode):
                     optional=True,
                     tooltip="Plan for these regions; without them the plan proposes boxes.",
                 ),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="With a text encoder connected, prompts that it would cut off are "
+                    "shortened here, with a note that says what was left out.",
+                ),
             ],
             outputs=[
                 PlanSocket.Output(display_name="plan"),
@@ -94,6 +102,10 @@ class LLMProgressivePrompt(io.ComfyNode):
                 io.String.Output(display_name="regional_prompts", tooltip="One prompt per line."),
                 io.String.Output(display_name="negative_prompt"),
                 io.String.Output(display_name="plan_json", tooltip="The plan, to edit and reuse."),
+                Regions.Output(
+                    display_name="regions",
+                    tooltip="The connected regions, or else the boxes that the plan proposes.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -109,6 +121,7 @@ class LLMProgressivePrompt(io.ComfyNode):
         negative_prompt: str,
         plan_json: str,
         regions: RegionSet | None = None,
+        clip: Any = None,
     ) -> io.NodeOutput:
         cells = None if regions is None else [r.bounds for r in regions.regions]
         if plan_json.strip():
@@ -132,6 +145,8 @@ class LLMProgressivePrompt(io.ComfyNode):
                 f"The plan has {len(plan.regions)} regions, {len(regions)} are connected. Edit the "
                 "plan or the split so that they agree."
             )
+        if clip is not None:
+            plan = bound_plan(plan, token_limits(clip))
         prompts = "\n".join(r.prompt() for r in plan.regions)
         return io.NodeOutput(
             plan,
@@ -139,8 +154,26 @@ class LLMProgressivePrompt(io.ComfyNode):
             prompts,
             plan.negative_prompt,
             plan.to_json(),
+            regions or regions_of(plan),
             ui=ui.PreviewText(_summary(plan)),
         )
+
+
+def regions_of(plan: Plan) -> RegionSet:
+    """The boxes of a plan as regions; the nearest to the viewer wins where they overlap.
+
+    Raises:
+        RegionError: a region of the plan has no box.
+    """
+    regions = []
+    for index, region in enumerate(plan.regions):
+        if region.box is None:
+            raise RegionError(
+                f"Region {index + 1} of the plan has no box, and no regions are connected. Connect "
+                "a Region Split, or give every region of the plan a box."
+            )
+        regions.append(Region(Box(*region.box), order=region.order, name=str(index + 1)))
+    return RegionSet(tuple(regions), "front")
 
 
 def _summary(plan: Plan) -> str:
