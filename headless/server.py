@@ -27,6 +27,7 @@ from .progress import Progress, human_seconds
 _START_TIMEOUT_S = 300.0
 _POLL_S = 0.2
 _TAIL_LINES = 25
+_COPY_MARK = ".copied-by-headless"
 _FOLDERS = ("custom_nodes", "models", "input", "output", "user", "temp")
 # Categories of model files that ComfyUI knows, and the folders below models/ they may lie in.
 _MODEL_FOLDERS = {
@@ -72,11 +73,19 @@ def require_free(port: int) -> None:
 
 
 def link_pack(custom_nodes: Path) -> Path:
-    """Put this pack into a ``custom_nodes`` folder: a link, a Windows junction, or else a copy."""
-    target = custom_nodes / PACK_NAME
-    if target.exists() and target.resolve() == ROOT:
-        return target
+    """Put this pack into a ``custom_nodes`` folder: a link, a Windows junction, or else a copy.
+
+    Returns:
+        Where it lies; a clone that is in there already is left as it is.
+
+    Raises:
+        ServerError: another clone or folder of that name is in there.
+    """
+    for there in custom_nodes.iterdir():
+        if there.resolve() == ROOT:
+            return there
     unlink_pack(custom_nodes)
+    target = custom_nodes / PACK_NAME
     with contextlib.suppress(OSError, NotImplementedError):
         target.symlink_to(ROOT, target_is_directory=True)
         return target
@@ -86,24 +95,36 @@ def link_pack(custom_nodes: Path) -> Path:
             return target
     ignored = shutil.ignore_patterns(".git", "output", "__pycache__", ".venv", "node_modules")
     shutil.copytree(ROOT, target, ignore=ignored)
+    (target / _COPY_MARK).touch()
     return target
 
 
 def unlink_pack(custom_nodes: Path) -> None:
-    """Take the pack out again; only ever the link or the copy, never what a link points to."""
+    """Take the pack out again: only ever a link, or a copy that this program made.
+
+    Raises:
+        ServerError: something else is in its place.
+    """
     target = custom_nodes / PACK_NAME
     if target.is_symlink():
         target.unlink()
-    elif target.is_dir():
-        with contextlib.suppress(OSError):
-            os.rmdir(target)  # removes a junction, and fails on a copy, which is not empty
-            return
-        shutil.rmtree(target)
+        return
+    if not target.exists():
+        return
+    with contextlib.suppress(OSError):
+        os.rmdir(target)  # removes a junction, and fails on a folder that is not empty
+        return
+    if not (target / _COPY_MARK).is_file():
+        raise ServerError(
+            f"{target} is there already and is not this clone ({ROOT}). Use another --base-dir, or "
+            "run the command from that clone."
+        )
+    shutil.rmtree(target)
 
 
-def _import_error(log: str) -> str | None:
-    """The traceback and message with which ComfyUI reported that this pack failed to load."""
-    found = re.search(rf"^.*Cannot import .*{re.escape(PACK_NAME)}.*$", log, re.MULTILINE)
+def _import_error(log: str, name: str) -> str | None:
+    """The traceback and message with which ComfyUI reported that a pack failed to load."""
+    found = re.search(rf"^.*Cannot import .*{re.escape(name)}.*$", log, re.MULTILINE)
     if found is None:
         return None
     start = log.rfind("Traceback (most recent call last)", 0, found.start())
@@ -142,8 +163,8 @@ class Server:
         self._progress = progress
         self._wanted_port = port
         self._base = base.expanduser().absolute() if base else None
-        self._output = output
-        self._model_roots = [environment.models, *models]
+        self._output = output.expanduser().absolute() if output else None
+        self._model_roots = [environment.models, *(m.expanduser().absolute() for m in models)]
         self._cpu = cpu
         self._extra = list(extra)
         self._own_base = base is None
@@ -200,9 +221,10 @@ class Server:
         try:
             for name in _FOLDERS:
                 (self._base / name).mkdir(parents=True, exist_ok=True)
-            link_pack(self._base / "custom_nodes")
+            pack = link_pack(self._base / "custom_nodes")
             self._launch(self._base)
             self._wait()
+            self._require(pack)
         except BaseException:
             self.stop()
             raise
@@ -286,16 +308,15 @@ class Server:
             except HeadlessError:
                 self._progress.busy("starting ComfyUI", human_seconds(waited))
                 time.sleep(_POLL_S)
-        self._require_pack()
         self._progress.clear()
 
-    def _require_pack(self) -> None:
+    def _require(self, pack: Path) -> None:
         nodes = api.get_json(f"{self.url}/object_info", timeout_s=60)
-        module = f"custom_nodes.{PACK_NAME}"
+        module = f"custom_nodes.{pack.name}"
         if any(node.get("python_module") == module for node in nodes.values()):
             return
         log = self.log.read_text(encoding="utf-8", errors="replace")
-        said = _import_error(log) or self.log_tail()
+        said = _import_error(log, pack.name) or self.log_tail()
         raise ServerError(
             "ComfyUI started without this pack's nodes: it could not be imported. ComfyUI's log "
             f"says:\n{said}"

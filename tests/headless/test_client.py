@@ -66,7 +66,9 @@ def test_files_are_not_overwritten(client: Client, inverted: Workflow, tmp_path:
     assert len(list((tmp_path / "sub").iterdir())) == 1  # the same content is the same file
     again.write_bytes(b"mine")
     other = client.download({**item, "type": "output"}, tmp_path)
-    assert again.read_bytes() == b"mine" and other.stem == f"{again.stem}-2"
+    assert again.read_bytes() == b"mine"
+    number = int(again.stem.split("_")[1])
+    assert other.name == f"inverted_{number + 1:05d}_.png"
 
 
 def test_unknown_class(client: Client, tmp_path: Path) -> None:

@@ -117,11 +117,11 @@ def test_import_error_is_taken_from_the_log() -> None:
         'Traceback (most recent call last):\n  File "x"\nImportError: no scipy\n\n'
         "Cannot import /x/custom_nodes/regional-dit module for custom nodes: no scipy\nmore\n"
     )
-    assert _import_error(log) == (
+    assert _import_error(log, "regional-dit") == (
         'Traceback (most recent call last):\n  File "x"\nImportError: no scipy\n\n'
         "Cannot import /x/custom_nodes/regional-dit module for custom nodes: no scipy"
     )
-    assert _import_error("all is well") is None
+    assert _import_error("all is well", "regional-dit") is None
 
 
 def test_pack_is_linked_and_unlinked(tmp_path: Path, repo: Path) -> None:
@@ -130,6 +130,22 @@ def test_pack_is_linked_and_unlinked(tmp_path: Path, repo: Path) -> None:
     unlink_pack(tmp_path)
     assert not target.exists() and (repo / "headless" / "server.py").is_file()
     unlink_pack(tmp_path)  # nothing there: nothing to do
+
+
+def test_another_clone_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "regional-dit"
+    other.mkdir()
+    (other / "work.py").touch()
+    with pytest.raises(ServerError, match="is there already and is not this clone"):
+        link_pack(tmp_path)
+    assert (other / "work.py").exists()
+
+
+@posix_signals
+def test_this_clone_under_another_name_is_used(tmp_path: Path, repo: Path) -> None:
+    (tmp_path / "mine").symlink_to(repo)
+    assert link_pack(tmp_path) == tmp_path / "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
 def test_copied_pack_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
