@@ -3,20 +3,32 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-# Tests are not a package (importlib import mode), so the helper module is loaded by its file.
-_spec = importlib.util.spec_from_file_location(
-    "tiny_hunyuan", Path(__file__).with_name("tiny_hunyuan.py")
-)
-assert _spec is not None and _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-sys.modules["tiny_hunyuan"] = _module
-_spec.loader.exec_module(_module)
+
+def _helper(name: str) -> ModuleType:
+    """Load a helper module by its file: tests are not a package in importlib import mode."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_hunyuan = _helper("tiny_hunyuan")
+_clip = _helper("tiny_hydit_clip")
 
 
 @pytest.fixture(scope="module")
 def model():
     """A tiny HunyuanDiT, shared by the tests of a module: no test may leave a trace on it."""
-    return _module.tiny_hunyuan()
+    return _hunyuan.tiny_hunyuan()
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """HunyuanDiT's own text encoders and tokenizers, tiny and random."""
+    return _clip.tiny_hydit_clip()

@@ -14,7 +14,13 @@ DEPTH = 6
 CLIP_LEN, T5_LEN, CLIP_DIM, T5_DIM = 7, 9, 32, 64
 
 
-def tiny_hunyuan(seed: int = 0, depth: int = DEPTH, dtype: torch.dtype = torch.float32) -> Any:
+def tiny_hunyuan(
+    seed: int = 0,
+    depth: int = DEPTH,
+    dtype: torch.dtype = torch.float32,
+    clip_len: int = CLIP_LEN,
+    t5_len: int = T5_LEN,
+) -> Any:
     """ModelPatcher around ``comfy.model_base.HunyuanDiT``: hidden 64, 4 heads, random weights."""
     config = comfy.supported_models.HunyuanDiT(
         {
@@ -25,8 +31,8 @@ def tiny_hunyuan(seed: int = 0, depth: int = DEPTH, dtype: torch.dtype = torch.f
             "mlp_ratio": 2.0,
             "text_states_dim": CLIP_DIM,
             "text_states_dim_t5": T5_DIM,
-            "text_len": CLIP_LEN,
-            "text_len_t5": T5_LEN,
+            "text_len": clip_len,
+            "text_len_t5": t5_len,
             "qk_norm": True,
             "size_cond": True,
             "use_style_cond": True,
