@@ -76,7 +76,7 @@ def post_json(
         direct: ignore proxies of the environment (for this machine itself).
         deadline: `time.monotonic()` at which the caller's time is over.
         max_bytes: of the decoded reply.
-        should_stop: polled ten times a second.
+        should_stop: polled ten times a second; it may also raise, which ends the call alike.
         waiting: called as often, for progress.
 
     Raises:
@@ -89,18 +89,19 @@ def post_json(
         target=lambda: result.put(call.run()), name="regional-dit-chat", daemon=True
     )
     thread.start()
-    while True:
-        try:
-            return result.get(timeout=_POLL_S)
-        except queue.Empty:
-            pass
-        if should_stop():
-            call.abandon()
-            raise ChatStopped("The call to the language model was stopped.")
-        if time.monotonic() >= deadline:
-            call.abandon()
-            raise ChatDeadlineError("The time for the call to the language model is over.")
-        waiting()
+    try:
+        while True:
+            try:
+                return result.get(timeout=_POLL_S)
+            except queue.Empty:
+                pass
+            if should_stop():
+                raise ChatStopped("The call to the language model was stopped.")
+            if time.monotonic() >= deadline:
+                raise ChatDeadlineError("The time for the call to the language model is over.")
+            waiting()
+    finally:
+        call.abandon()
 
 
 class _Call:

@@ -67,7 +67,8 @@ def plan_with_llm(
         negative_prompt: goes before the one that the model writes.
         aspect: width / height of the canvas.
         language: to write the prompts in ("English"); "": the description's own.
-        should_stop: polled ten times a second; True stops the call.
+        should_stop: polled ten times a second; True stops the call with ChatStopped. It may also
+            raise the host's own exception for an interrupted job.
         progress: gets a line of text whenever something happens, at least once a second.
         store: replies that were kept; None: the user's cache folder.
 

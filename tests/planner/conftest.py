@@ -114,6 +114,13 @@ def server() -> Iterator[ScriptedServer]:
     running.close()
 
 
+@pytest.fixture(scope="module")
+def module_server() -> Iterator[ScriptedServer]:
+    running = ScriptedServer()
+    yield running
+    running.close()
+
+
 @pytest.fixture
 def second_server() -> Iterator[ScriptedServer]:
     running = ScriptedServer()

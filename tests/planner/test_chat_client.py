@@ -200,6 +200,19 @@ def test_stop_while_waiting(server, ask):
     assert time.monotonic() - started < SOON_S
 
 
+def test_stop_by_an_exception_of_the_host(server, ask):
+    server.script = lambda payload, handler, i: server.stopping.wait(20) and None
+    started = time.monotonic()
+
+    def interrupted():
+        if time.monotonic() - started > 0.3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(should_stop=interrupted)
+    assert time.monotonic() - started < SOON_S
+
+
 def test_stop_between_attempts(server, ask):
     server.script = lambda payload, handler, i: (429, {}, {"Retry-After": "8"})
     started = time.monotonic()
