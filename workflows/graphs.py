@@ -185,7 +185,8 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
     }
     if setting.sentence:
         graph.column("Prompts", 430, GREEN)
-        plan = _planner(graph, setting.sentence, n, split, HUNYUAN_NEGATIVE)
+        limit = {"negative_prompt": HUNYUAN_NEGATIVE, "clip": loader.out("CLIP")}
+        plan = _planner(graph, setting.sentence, n, split, **limit)
         prompts = {"plan": plan.out("plan")}
     graph.column("Regional prompting", 420, VIOLET)
     conditioning = graph.node(
@@ -242,14 +243,14 @@ def _regions(graph: Graph, rows: int, columns: int, feather: float, overlap: flo
     return split
 
 
-def _planner(graph: Graph, sentence: str, n: int, split: Node, negative: str = "") -> Node:
+def _planner(graph: Graph, sentence: str, n: int, split: Node, **settings: Any) -> Node:
     return graph.node(
         "RegionalDiT_LLMProgressivePrompt",
         inputs={
             "prompt": sentence,
             "n": n,
-            "negative_prompt": negative,
             "regions": split.out("regions"),
+            **settings,
         },
     )
 

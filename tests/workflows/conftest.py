@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "workflows"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that ask for a ``name`` with every workflow, or with those of the module's kind."""
+    if "name" in metafunc.fixturenames:
+        kind = getattr(metafunc.module, "KIND", "")
+        metafunc.parametrize("name", [name for name in NAMES if name.startswith(kind)])
+
+
+@pytest.fixture(scope="session")
+def generate() -> ModuleType:
+    """The script that writes the workflows, as a module."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return importlib.import_module("generate")
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="session")
+def schemas(generate: ModuleType) -> dict[str, dict[str, Any]]:
+    """Schemas of all nodes, as /object_info gives them."""
+    return generate.load_schemas()
+
+
+@pytest.fixture
+def ui(name: str) -> dict[str, Any]:
+    """A shipped workflow in the UI format."""
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def api(name: str) -> dict[str, Any]:
+    """Its twin in the API format."""
+    return json.loads((FOLDER / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def registered() -> Iterator[None]:
+    """The pack's nodes in ComfyUI's table of nodes, as its loader would put them there."""
+    from comfy_extras import nodes_preview_any
+    from regional_dit.nodes import NODES
+
+    import nodes
+
+    ours = {node.GET_SCHEMA().node_id: node for node in NODES}
+    before = dict(nodes.NODE_CLASS_MAPPINGS)
+    nodes.NODE_CLASS_MAPPINGS.update({**nodes_preview_any.NODE_CLASS_MAPPINGS, **ours})
+    yield
+    nodes.NODE_CLASS_MAPPINGS.clear()
+    nodes.NODE_CLASS_MAPPINGS.update(before)

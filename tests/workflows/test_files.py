@@ -1,0 +1,202 @@
+"""The shipped workflows: made by the script, valid for the host, the same in both formats."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import combinations
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+TITLE_PX = 30
+NOTES = {"Note", "MarkdownNote"}
+CHECKPOINT = "hunyuan_dit_1.2.safetensors"
+
+
+def test_files_are_what_the_script_makes(
+    generate: ModuleType, schemas: dict[str, Any], repo: Path
+) -> None:
+    made = generate.build_files(schemas)
+    folder = repo / "workflows"
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*.json")}
+    assert there == set(made)
+    for path, content in made.items():
+        assert (folder / path).read_text(encoding="utf-8") == content, (
+            f"workflows/{path} differs: run 'python3 -m headless run workflows/generate.py'"
+        )
+
+
+def validate(prompt: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    import execution
+
+    valid, error, _, node_errors = asyncio.run(execution.validate_prompt("id", prompt, None))
+    assert valid or error
+    return valid, node_errors
+
+
+@pytest.mark.usefixtures("registered")
+def test_host_accepts_api_workflow(
+    name: str, api: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_filename_list", lambda folder: [CHECKPOINT])
+    valid, node_errors = validate(api)
+    assert node_errors == {}
+    assert valid, name
+
+
+@pytest.mark.usefixtures("registered")
+def test_only_the_checkpoint_may_be_missing(
+    name: str, api: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_filename_list", lambda folder: [])
+    _, node_errors = validate(api)
+    missing = [
+        (node["class_type"], error["type"], error["extra_info"]["input_name"])
+        for node in node_errors.values()
+        for error in node["errors"]
+    ]
+    needs_checkpoint = name.startswith("hunyuan")
+    wanted = [("CheckpointLoaderSimple", "value_not_in_list", "ckpt_name")]
+    assert missing == (wanted if needs_checkpoint else [])
+
+
+def schema_inputs(schema: dict[str, Any]) -> dict[str, tuple[Any, dict[str, Any]]]:
+    found = {}
+    for section in ("required", "optional"):
+        for input_name, spec in schema["input"].get(section, {}).items():
+            found[input_name] = (spec[0], spec[1] if len(spec) > 1 else {})
+    return found
+
+
+def widget_names(schema: dict[str, Any]) -> list[str | None]:
+    """Widgets in the editor's order; None stands for its control_after_generate."""
+    names: list[str | None] = []
+    for input_name, (type_, options) in schema_inputs(schema).items():
+        if isinstance(type_, list) or type_ in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"):
+            names.append(input_name)
+            if type_ == "INT" and input_name in ("seed", "noise_seed"):
+                names += [None] if options.get("control_after_generate", True) else []
+    return names
+
+
+def to_api(ui: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """What the editor would queue."""
+    links = {link[0]: link for link in ui["links"]}
+    api = {}
+    for node in ui["nodes"]:
+        if node["type"] in NOTES:
+            continue
+        names = widget_names(schemas[node["type"]])
+        values = zip(names, node["widgets_values"], strict=True)
+        inputs: dict[str, Any] = {name: value for name, value in values if name is not None}
+        for socket in node["inputs"]:
+            if socket["link"] is not None:
+                _, source, slot, *_ = links[socket["link"]]
+                inputs[socket["name"]] = [str(source), slot]
+        title = node.get("title", schemas[node["type"]]["display_name"])
+        api[str(node["id"])] = {
+            "class_type": node["type"],
+            "inputs": inputs,
+            "_meta": {"title": title},
+        }
+    return api
+
+
+def test_both_formats_say_the_same(
+    ui: dict[str, Any], api: dict[str, Any], schemas: dict[str, Any]
+) -> None:
+    assert to_api(ui, schemas) == api
+
+
+def test_links_resolve_on_both_ends(ui: dict[str, Any]) -> None:
+    nodes = {node["id"]: node for node in ui["nodes"]}
+    assert len(nodes) == len(ui["nodes"]) == ui["last_node_id"]
+    assert len(ui["links"]) == ui["last_link_id"]
+    for link_id, source, out_slot, target, in_slot, type_ in ui["links"]:
+        output = nodes[source]["outputs"][out_slot]
+        socket = nodes[target]["inputs"][in_slot]
+        assert link_id in output["links"]
+        assert socket["link"] == link_id
+        assert output["type"] == type_
+        assert socket["type"] in (type_, "*")
+    ends = [link for node in ui["nodes"] for out in node["outputs"] for link in out["links"] or []]
+    assert sorted(ends) == [link[0] for link in ui["links"]]
+
+
+def test_every_required_input_is_filled(api: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for node_id, node in api.items():
+        required = schemas[node["class_type"]]["input"].get("required", {})
+        assert set(required) <= set(node["inputs"]), node_id
+
+
+def test_widget_values_are_in_range(ui: dict[str, Any], schemas: dict[str, Any], name: str) -> None:
+    for node in ui["nodes"]:
+        if node["type"] in NOTES:
+            continue
+        specs = schema_inputs(schemas[node["type"]])
+        names = widget_names(schemas[node["type"]])
+        for widget, value in zip(names, node["widgets_values"], strict=True):
+            if widget is None:
+                assert value == "fixed", "a workflow that changes its seed shows something else"
+                continue
+            type_, options = specs[widget]
+            choices = type_ if isinstance(type_, list) else options.get("options")
+            if choices and widget != "ckpt_name":
+                assert value in choices, f"{name}: {node['type']}.{widget}"
+            if type_ in ("INT", "FLOAT"):
+                assert isinstance(value, (int, float))
+                assert options.get("min", value) <= value <= options.get("max", value), widget
+
+
+def boxes(ui: dict[str, Any]) -> dict[str, tuple[float, float, float, float]]:
+    """Left, top, right, bottom of all nodes, title bars included."""
+    found = {}
+    for node in ui["nodes"]:
+        (x, y), (width, height) = node["pos"], node["size"]
+        found[f"{node['id']} {node['type']}"] = (x, y - TITLE_PX, x + width, y + height)
+    return found
+
+
+def test_nodes_do_not_overlap(ui: dict[str, Any]) -> None:
+    for (one, a), (other, b) in combinations(boxes(ui).items(), 2):
+        apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        assert apart, f"{one} and {other} overlap"
+
+
+def test_every_node_lies_in_one_group(ui: dict[str, Any]) -> None:
+    for node, (left, top, right, bottom) in boxes(ui).items():
+        around = [
+            group["title"]
+            for group in ui["groups"]
+            for x, y, width, height in [group["bounding"]]
+            if x <= left and y <= top and right <= x + width and bottom <= y + height
+        ]
+        assert len(around) == 1, f"{node} lies in {around}"
+
+
+def test_data_flows_from_left_to_right(ui: dict[str, Any]) -> None:
+    left = {node["id"]: node["pos"][0] for node in ui["nodes"]}
+    assert all(left[link[1]] <= left[link[3]] for link in ui["links"])
+
+
+def test_a_note_says_what_it_shows(ui: dict[str, Any]) -> None:
+    (note,) = (node for node in ui["nodes"] if node["type"] in NOTES)
+    (text,) = note["widgets_values"]
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert 3 <= len(lines) <= 7
+
+
+def test_picture_beside_each_workflow(repo: Path, name: str) -> None:
+    from PIL import Image
+
+    # The template browser asks for NAME.jpg of a pack's workflow and for no other suffix.
+    path = repo / "workflows" / f"{name}.jpg"
+    assert path.stat().st_size <= 60_000
+    with Image.open(path) as picture:
+        assert min(picture.size) >= 300
