@@ -8,51 +8,38 @@ within one deadline, and stops when asked.
 
 from __future__ import annotations
 
-import email.utils
 import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from .cache import DiskStore, content_key
+from .chat_protocol import (
+    MODES,
+    ChatQuestion,
+    Mode,
+    build_payload,
+    correction,
+    error_text,
+    may_be_the_mode,
+    rejected_parameter,
+    reply_text,
+    retry_after_s,
+)
 from .endpoints import Endpoint, cache_folder
 from .errors import ChatDeadlineError, ChatError, ChatStopped, PlanError
 from .http_call import HttpReply, post_json
 from .reply_json import find_json_object
 
-Mode = Literal["json_schema", "json_object", "tools", "text"]
-MODES: tuple[Mode, ...] = ("json_schema", "json_object", "tools", "text")
-
 T = TypeVar("T")
 
 _RETRIED = {0, 408, 425, 429, 500, 502, 503, 504, 529}
-_REFUSED_MODE = {400, 404, 405, 415, 422, 501}
 _MAX_RETRIES = 4
 _MAX_CORRECTIONS = 2
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 20.0
 _SLICE_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class ChatQuestion:
-    """What is asked.
-
-    Attributes:
-        system, user: the two messages.
-        schema: JSON Schema of the answer, in the subset that strict structured output knows.
-        schema_name: letters, digits, underscores.
-        seed: passed on; not every endpoint follows it.
-        temperature: 0..2.
-    """
-
-    system: str
-    user: str
-    schema: dict[str, Any]
-    schema_name: str
-    seed: int = 0
-    temperature: float = 0.2
 
 
 @dataclass(slots=True)
@@ -137,13 +124,13 @@ class ChatClient:
                 reply = self._send(question, mode, corrections, learnt)
                 if reply.status != 200:
                     problem = self._describe(reply)
-                    if mode == MODES[-1] or not _may_be_the_mode(reply):
+                    if mode == MODES[-1] or not may_be_the_mode(reply):
                         raise ChatError(problem)
                     self._progress(f"The endpoint refused {mode}; trying the next way.")
                     break
-                text = self._reply_text(reply)
+                text = self._read(reply)
                 try:
-                    answer = find_json_object(text)
+                    answer = self._without_key(find_json_object(text))
                 except PlanError as error:
                     problem = str(error)
                     if corrections:
@@ -159,8 +146,8 @@ class ChatClient:
                     else:
                         self._remember(_Learnt(mode, learnt.dropped))
                         return answer, result
-                corrections += _correction(text, problem)
-                self._progress(f"The answer will not do ({problem}); asking again.")
+                corrections += correction(text, problem)
+                self._progress(f"The answer will not do ({self._redact(problem)}); asking again.")
         raise self._unusable(problem)
 
     def _unusable(self, problem: str) -> ChatError:
@@ -179,14 +166,14 @@ class ChatClient:
         """One answer; retries what may pass and leaves out parameters the endpoint rejects."""
         attempt = 0
         while True:
-            payload = _payload(question, mode, corrections, self.endpoint, learnt.dropped)
+            payload = build_payload(question, mode, corrections, self.endpoint, learnt.dropped)
             reply = self._post(payload, mode)
             if reply.too_long:
                 raise ChatError(
                     f"The endpoint {self.endpoint.name!r} sent more than "
                     f"{self.endpoint.max_reply_bytes} bytes; the reply was refused."
                 )
-            dropped = _rejected_parameter(reply, payload)
+            dropped = rejected_parameter(reply, payload)
             if dropped:
                 learnt.dropped.append(dropped)
                 continue
@@ -228,7 +215,7 @@ class ChatClient:
 
     def _pause(self, attempt: int, reply: HttpReply) -> None:
         pause = min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _MAX_PAUSE_S)
-        asked = _retry_after_s(reply.retry_after)
+        asked = retry_after_s(reply.retry_after)
         if asked is not None:
             pause = max(asked, 0.0)
         end = time.monotonic() + pause
@@ -243,41 +230,18 @@ class ChatClient:
                 raise ChatStopped("The call to the language model was stopped.")
             time.sleep(_SLICE_S)
 
-    def _reply_text(self, reply: HttpReply) -> str:
-        where = f"The endpoint {self.endpoint.name!r}"
+    def _read(self, reply: HttpReply) -> str:
         try:
-            body = json.loads(reply.body.decode("utf-8"))
-            message = body["choices"][0]["message"]
-            content = message.get("content")
-        except UnicodeDecodeError:
-            raise ChatError(f"{where} sent a reply that is not UTF-8.") from None
-        except (ValueError, RecursionError):
-            raise ChatError(
-                f"{where} sent a reply that is not JSON, or was cut off; is its base_url that of a "
-                "chat completions API?"
-            ) from None
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise ChatError(
-                f"{where} sent JSON without choices[0].message; is its base_url that of a chat "
-                "completions API?"
-            ) from None
-        calls = message.get("tool_calls")
-        if isinstance(calls, list) and calls and isinstance(calls[0], dict):
-            function = calls[0].get("function")
-            arguments = function.get("arguments") if isinstance(function, dict) else None
-            if isinstance(arguments, dict):
-                return json.dumps(arguments)
-            if isinstance(arguments, str):
-                return arguments
-        if isinstance(content, list):  # parts: [{"type": "text", "text": ...}]
-            texts = [part.get("text") for part in content if isinstance(part, dict)]
-            content = "".join(text for text in texts if isinstance(text, str))
-        if isinstance(content, str) and content.strip():
-            return content
-        refusal = message.get("refusal")
-        if isinstance(refusal, str) and refusal:
-            raise ChatError(f"The model refused: {self._redact(refusal[:200])}")
-        return ""
+            return reply_text(reply, self.endpoint.name)
+        except ChatError as error:
+            raise ChatError(self._redact(str(error))) from None
+
+    def _without_key(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer that repeats the key must not carry it into a workflow or a picture."""
+        if not self._key:
+            return answer
+        text = json.dumps(answer)  # ASCII: no escape can hide a part of the key
+        return json.loads(text.replace(json.dumps(self._key)[1:-1], "***"))
 
     def _describe(self, reply: HttpReply) -> str:
         where = f"The endpoint {self.endpoint.name!r} ({self.endpoint.host})"
@@ -294,7 +258,7 @@ class ChatClient:
             404: f" Check base_url and the model's name ({self.endpoint.model}).",
             429: " It is asked too often, or the quota is used up.",
         }
-        said = _error_text(reply.body)
+        said = error_text(reply.body)
         quoted = f' and said: "{self._redact(said)}"' if said else ""
         return f"{where} answered {reply.status}{quoted}.{hints.get(reply.status, '')}"
 
@@ -326,118 +290,3 @@ class ChatClient:
 
     def _learnt_key(self) -> str:
         return content_key("learnt 1", self.endpoint.base_url, self.endpoint.model)
-
-
-def _payload(
-    question: ChatQuestion,
-    mode: Mode,
-    corrections: list[dict[str, str]],
-    endpoint: Endpoint,
-    dropped: list[str],
-) -> dict[str, Any]:
-    system = question.system
-    if mode in ("json_object", "text"):
-        schema = json.dumps(question.schema, ensure_ascii=False)
-        system += f"\n\nAnswer with one JSON object and nothing else. Its JSON Schema:\n{schema}"
-    payload: dict[str, Any] = {
-        "model": endpoint.model,
-        "messages": [
-            {"role": "system", "content": system},
-            {"role": "user", "content": question.user},
-            *corrections,
-        ],
-        "temperature": question.temperature,
-        "seed": question.seed,
-        "max_tokens": endpoint.max_tokens,
-        "stream": False,
-    }
-    if mode == "json_schema":
-        payload["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {
-                "name": question.schema_name,
-                "strict": True,
-                "schema": question.schema,
-            },
-        }
-    elif mode == "json_object":
-        payload["response_format"] = {"type": "json_object"}
-    elif mode == "tools":
-        payload["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    "name": question.schema_name,
-                    "description": "Give the answer.",
-                    "parameters": question.schema,
-                },
-            }
-        ]
-        payload["tool_choice"] = {
-            "type": "function",
-            "function": {"name": question.schema_name},
-        }
-    for name in dropped:
-        if name == "max_tokens":
-            payload["max_completion_tokens"] = payload.pop(name)
-        else:
-            payload.pop(name, None)
-    return payload
-
-
-def _may_be_the_mode(reply: HttpReply) -> bool:
-    """Whether a refusal may be about structured output, not about the model or the key."""
-    said = _error_text(reply.body).lower()
-    about_model = re.search(
-        r"(invalid|unknown|no such) model|model\b.{0,80}(not found|not exist|not available)", said
-    )
-    return reply.status in _REFUSED_MODE and not about_model
-
-
-def _rejected_parameter(reply: HttpReply, payload: dict[str, Any]) -> str:
-    """The optional parameter that a 400 complains about, or ""."""
-    if reply.status not in (400, 422):
-        return ""
-    said = _error_text(reply.body)
-    for name in ("temperature", "seed", "max_tokens", "max_completion_tokens"):
-        if name in payload and re.search(rf"\b{name}\b", said):
-            return name
-    return ""
-
-
-def _correction(text: str, problem: str) -> list[dict[str, str]]:
-    return [
-        {"role": "assistant", "content": text[:8000] or "(empty)"},
-        {
-            "role": "user",
-            "content": f"That will not do: {problem} Answer again with the whole corrected JSON "
-            "object and nothing else.",
-        },
-    ]
-
-
-def _error_text(body: bytes) -> str:
-    """What an error reply says, short; the usual shapes are unpacked."""
-    text = body[:20_000].decode("utf-8", errors="replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = text if "<html" not in text.lower() else ""
-    for key in ("error", "message", "detail"):
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    said = " ".join(said.split())
-    return said if len(said) <= 300 else said[:297] + "..."
-
-
-def _retry_after_s(header: str) -> float | None:
-    """Seconds of a Retry-After header: a number or a date."""
-    header = header.strip()
-    if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", header):
-        return float(header)
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-        return moment.timestamp() - time.time()
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None

@@ -21,6 +21,7 @@ from .errors import ChatDeadlineError, ChatStopped
 
 _POLL_S = 0.1
 _CHUNK = 8192
+_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ class _Call:
                 return  # the reply had ended meanwhile
 
     def run(self) -> HttpReply:
-        remaining = max(0.1, self._deadline - time.monotonic())
+        # Later than the deadline, so that it is always the waiting side that ends an overdue call.
+        remaining = max(0.0, self._deadline - time.monotonic()) + _GRACE_S
         try:
             with requests.Session() as session:
                 session.trust_env = not self._direct

@@ -395,6 +395,16 @@ def test_key_never_shows(server, ask, key, caplog, tmp_path):
     assert all(key.encode() not in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
 
 
+def test_an_answer_that_repeats_the_key(server, ask, make_chat, make_answer, key, tmp_path):
+    escaped = "".join(f"\\u{ord(c):04x}" for c in key)
+    for number, form in enumerate((key, escaped)):
+        text = json.dumps(make_answer(background="BACK")).replace("BACK", f"behind {form}")
+        server.script = lambda p, h, i, t=text: (200, make_chat(t), {})
+        plan = ask(seed=number)
+        assert plan.background == "behind ***" and key not in plan.to_json()
+    assert all(key.encode() not in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+
+
 def test_netrc_does_not_replace_the_key(
     server, ask, make_chat, make_answer, key, tmp_path, monkeypatch
 ):
