@@ -46,18 +46,18 @@ class Group:
     Attributes:
         blocks: at least one key block.
         queries: [Q] int64 token indices without repeats, or None for all N tokens.
-        weight: [Q] float32 mixing weight of this group's output, or None for one.
+        weight: [Q] float mixing weight of this group's output, or None for one.
     """
 
     blocks: tuple[KeyBlock, ...]
     queries: torch.Tensor | None = None
     weight: torch.Tensor | None = None
 
-    def to(self, device: torch.device) -> Group:
+    def to(self, device: torch.device, dtype: torch.dtype) -> Group:
         return Group(
             tuple(block.to(device) for block in self.blocks),
             None if self.queries is None else self.queries.to(device),
-            None if self.weight is None else self.weight.to(device),
+            None if self.weight is None else self.weight.to(device, dtype),
         )
 
 
@@ -67,9 +67,12 @@ Groups = tuple[Group, ...]
 Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def groups_to(groups: Groups, device: torch.device) -> Groups:
-    """The same groups with their small index and weight tensors on ``device``."""
-    return tuple(group.to(device) for group in groups)
+def groups_to(groups: Groups, device: torch.device, dtype: torch.dtype) -> Groups:
+    """The same groups with their index and weight tensors where, and as what, attention computes.
+
+    Log-weights stay float32: they are added to scores, which backends keep in float32.
+    """
+    return tuple(group.to(device, dtype) for group in groups)
 
 
 def mix_groups(ownership: torch.Tensor) -> Groups:

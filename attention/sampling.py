@@ -192,7 +192,7 @@ class SamplingRun:
             for layer, index in sorted(chosen.items()):
                 job = LayerJob(
                     rows,
-                    self._groups_of(index, grid, x.device),
+                    self._groups_of(model, index, grid, x.device),
                     self._texts_of(model, index, x.device),
                 )
                 layers.setdefault(layer, []).append(job)
@@ -206,12 +206,13 @@ class SamplingRun:
         top, left = (0, 0) if entry.area is None else entry.area[2:]
         return TokenGrid(rows, cols, patch, height, width, top, left, *self.latent_size)
 
-    def _groups_of(self, index: int, grid: TokenGrid, device: torch.device) -> Groups:
+    def _groups_of(self, model: Any, index: int, grid: TokenGrid, device: torch.device) -> Groups:
         key = (index, grid, device)
         if key not in self._groups:
             patch = self.patches[index]
             groups = patch.rule.groups(patch.prompts.regions, grid)
-            self._groups[key] = groups_to(groups, device)
+            dtype = model.manual_cast_dtype or model.get_dtype()
+            self._groups[key] = groups_to(groups, device, dtype)
         return self._groups[key]
 
     def _texts_of(self, model: Any, index: int, device: torch.device) -> tuple[TextStates, ...]:

@@ -20,6 +20,7 @@ def _helper(name: str) -> ModuleType:
 
 _hunyuan = _helper("tiny_hunyuan")
 _clip = _helper("tiny_hydit_clip")
+_helper("regional_models")
 
 
 @pytest.fixture(scope="module")

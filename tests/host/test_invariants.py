@@ -10,45 +10,10 @@ import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
 from regional_dit.attention.errors import PromptError
-from regional_dit.attention.host import install
-from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.rules import RCAC, Couple
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
-from regional_dit.attention.split import split_canvas
+from regional_models import BASE, LEFT, NEGATIVE, RIGHT, UID, is_pristine, patched, positive
 from tiny_hunyuan import DEPTH, conditioning, run_ksampler
-
-UID = "regions-a"
-BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
-ALL_LAYERS = tuple(range(DEPTH))
-
-
-def prompts(seeds: list[int], regions: RegionSet | None = None, uid: str = UID) -> RegionalPrompts:
-    texts = tuple(text_from_conditioning(conditioning(s), f"region {s}") for s in seeds)
-    return RegionalPrompts(
-        uid, regions or split_canvas(1, len(seeds)), texts, tuple(map(str, seeds))
-    )
-
-
-def patched(
-    model: Any,
-    seeds: list[int] | None = None,
-    *,
-    regions: RegionSet | None = None,
-    rule: Any = None,
-    layers: tuple[int, ...] = ALL_LAYERS,
-    percent: tuple[float, float] = (0.0, 1.0),
-    uid: str = UID,
-) -> Any:
-    regional = prompts(seeds or [LEFT, RIGHT], regions, uid)
-    return install(
-        model, RegionalPatch(regional, rule or Couple(0.3), layers, PercentRange(*percent))
-    )
-
-
-def positive(seed: int = BASE, uid: str = UID, **extra: Any) -> list[Any]:
-    return conditioning(seed, **{MARKER: uid, **extra})
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +24,6 @@ def stock(model):
 @pytest.fixture(scope="module")
 def regional(model):
     return run_ksampler(patched(model), positive(), conditioning(NEGATIVE))
-
-
-def is_pristine(model: Any) -> bool:
-    return not any("forward" in module.__dict__ for module in model.model.modules())
 
 
 def test_regions_change_the_picture(stock, regional):
