@@ -9,44 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from . import lexicon_en as en
 from . import zh_words as zh
-from .attributes import head_noun, split_phrase, take_count
+from .attributes import head_noun, split_phrase
+from .cells import Split, split_cells
 from .compose import compose_prompt, is_cjk
+from .entries import Entry, expand_counts, join_texts, merge_to, names_of, scene_entries
 from .errors import PlanError
 from .parse_en import parse_english
 from .parse_zh import parse_chinese
-from .placement import (
-    Item,
-    Link,
-    Split,
-    assign,
-    is_satisfied,
-    propose_cells,
-    split_cells,
-)
-from .places_en import take_relation
+from .placement import Item, Link, assign, is_satisfied, propose_cells
 from .plan import Box, Plan, RegionPlan, check_box
-from .scene import Phrase, Place, Relation, Scene
+from .scene import Phrase, Scene
 from .schema import MAX_REGIONS, MAX_TEXT, MAX_WORDS
 
 Cell = Box  # x0, y0, x1, y1 in fractions of the canvas, 0..1
 
-_MAX_EXPANDED = 12  # without a number of regions, "twenty sheep" stay one flock
-_MAX_THINGS = 256
 _NOTHING = {"nothing", "nobody", "no one", "empty", "empty space", "空白", "什么都没有"}
-_KEEPS_UNKNOWN_ANCHOR = {"next_to", "below", "behind", "in_front_of"}
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One or more phrases that share a region."""
-
-    phrases: list[Phrase]
-    place: Place | None = None
-    links: list[tuple[Relation, list[int]]] = field(default_factory=list)
 
 
 def plan_offline(
@@ -77,15 +58,15 @@ def plan_offline(
     scene = read_scene(text)
     notes = list(scene.notes)
     wanted = len(boxes) if boxes is not None else n_regions
-    entries = _entries(scene)
+    entries = scene_entries(scene)
     if not entries:
         notes.append("No object was found in the text; every region gets the whole text.")
-        entries = [_Entry([Phrase(text.strip())])]
+        entries = [Entry([Phrase(text.strip())])]
         scene = replace(scene, background="", styles=(), setting="")
     named = [entry.phrases[0] for entry in entries]
     whole = _global_prompt(scene, [phrase for phrase in named if phrase.text not in _NOTHING])
-    entries = _expand_counts(entries, wanted, scene, notes)
-    entries = _merge_to(entries, wanted or MAX_REGIONS, notes)
+    entries = expand_counts(entries, wanted, scene, notes)
+    entries = merge_to(entries, wanted or MAX_REGIONS, notes)
     items = _items(entries)
     if boxes is None:
         n = wanted or len(entries)
@@ -152,142 +133,7 @@ def _check_arguments(
     return boxes
 
 
-def _entries(scene: Scene) -> list[_Entry]:
-    """One entry per phrase, relations resolved to entries; unknown anchors become phrases."""
-    entries = [_Entry([phrase], phrase.place) for phrase in scene.phrases]
-    index = -1
-    while (index := index + 1) < min(len(entries), _MAX_THINGS):  # grows while anchors are added
-        phrase = entries[index].phrases[0]
-        for relation in phrase.relations:
-            anchors = _resolve(relation, index, entries, scene)
-            if anchors:
-                entries[index].links.append((relation, anchors))
-            else:
-                text = f"{phrase.text} {relation.words}"
-                entries[index].phrases[0] = replace(phrase, text=text.strip())
-    return entries
-
-
-def _resolve(relation: Relation, index: int, entries: list[_Entry], scene: Scene) -> list[int]:
-    anchors: list[int] = []
-    names: list[str] = []
-    for anchor in relation.anchors:
-        count, one = _count(re.sub(r"^the ", "", anchor), scene)
-        names += [one] * count if relation.kind == "between" and count == 2 else [anchor]
-    for name in names:
-        found = _find_entry(name, entries, scene, exclude=[index, *anchors])
-        if found is None:
-            definite = not scene.chinese and name.startswith("the ")
-            if definite and relation.kind in _KEEPS_UNKNOWN_ANCHOR:
-                return []
-            entries.append(_new_entry(name, scene))
-            found = len(entries) - 1
-        anchors.append(found)
-    return anchors
-
-
-def _new_entry(name: str, scene: Scene) -> _Entry:
-    """A thing that was only named as an anchor; it may lie to others in turn (a chain)."""
-    if scene.chinese:
-        return _Entry([Phrase(name)])
-    text, relation = take_relation(name)
-    return _Entry([Phrase(text or name, relations=(relation,) if relation and text else ())])
-
-
-def _find_entry(name: str, entries: list[_Entry], scene: Scene, exclude: list[int]) -> int | None:
-    """The entry that a person means by a name: same noun, then the most attributes in common."""
-    best: tuple[int, int] | None = None
-    wanted = split_phrase(name, chinese=scene.chinese)
-    for index, entry in enumerate(entries):
-        if index in exclude:
-            continue
-        have = split_phrase(entry.phrases[0].text, chinese=scene.chinese)
-        if scene.chinese:
-            same = bool(wanted.instance) and have.instance.endswith(wanted.instance)
-        else:
-            same = head_noun(have.high) == head_noun(wanted.high) != ""
-        if not same or not set(wanted.attributes) <= set(have.attributes):
-            continue
-        score = len(set(wanted.attributes) & set(have.attributes))
-        if best is None or score > best[0]:
-            best = (score, index)
-    return None if best is None else best[1]
-
-
-def _count(text: str, scene: Scene) -> tuple[int, str]:
-    return zh.take_count_zh(text) if scene.chinese else take_count(text)
-
-
-def _expand_counts(
-    entries: list[_Entry], wanted: int | None, scene: Scene, notes: list[str]
-) -> list[_Entry]:
-    """ "three kittens" become three regions of one kitten each, where there is room."""
-    limit = wanted or _MAX_EXPANDED
-    total = len(entries)
-    expanded: dict[int, list[_Entry]] = {}
-    for index, entry in enumerate(entries):
-        phrase = entry.phrases[0]
-        count, one = _count(phrase.text, scene)
-        placed = entry.place is not None and entry.place.on_canvas
-        linked = entry.links or any(index in anchors for e in entries for _, anchors in e.links)
-        if count == 1 or placed or linked:
-            continue
-        if total + count - 1 > limit:
-            notes.append(f'"{_names([phrase])}" share one region: there is no room for {count}.')
-            continue
-        total += count - 1
-        expanded[index] = [_Entry([replace(phrase, text=one)], entry.place) for _ in range(count)]
-    if not expanded:
-        return entries
-    result: list[_Entry] = []
-    moved: dict[int, int] = {}
-    for index, entry in enumerate(entries):
-        moved[index] = len(result)
-        result += expanded.get(index, [entry])
-    for entry in result:
-        entry.links = [(rel, [moved[a] for a in anchors]) for rel, anchors in entry.links]
-    return result
-
-
-def _merge_to(entries: list[_Entry], limit: int, notes: list[str]) -> list[_Entry]:
-    """Join neighbouring phrases until there are no more than regions."""
-    if len(entries) <= limit:
-        return entries
-    named = len(entries)
-    size = -(-named // _MAX_THINGS)  # more things than a picture can show: joined in runs first
-    groups = [list(range(k, min(k + size, named))) for k in range(0, named, size)]
-
-    def cost(left: list[int], right: list[int]) -> tuple[int, int, int]:
-        places = [entries[i].place for i in (*left, *right)]
-        said = {(p.x, p.y, p.row, p.column, p.depth) for p in places if p is not None}
-        unplaced = any(place is None for place in places)
-        clash = 4 if len(said) > 1 else 1 if said and unplaced else 0
-        same_clause = entries[left[-1]].phrases[0].clause == entries[right[0]].phrases[0].clause
-        return clash, len(left) + len(right), 0 if same_clause else 1
-
-    while len(groups) > limit:
-        at = min(range(len(groups) - 1), key=lambda k: cost(groups[k], groups[k + 1]))
-        groups[at : at + 2] = [groups[at] + groups[at + 1]]
-    group_of = {index: g for g, group in enumerate(groups) for index in group}
-    merged = []
-    for g, group in enumerate(groups):
-        places = [entries[i].place for i in group if entries[i].place is not None]
-        links = []
-        for index in group:
-            for relation, anchors in entries[index].links:
-                moved = [group_of[a] for a in anchors]
-                if g not in moved:
-                    links.append((relation, moved))
-        phrases = [phrase for index in group for phrase in entries[index].phrases]
-        merged.append(_Entry(phrases, places[0] if places else None, links))
-        if len(group) > 1:
-            notes.append(
-                f"The text names {named} things for {limit} region(s): {_names(phrases)} share one."
-            )
-    return merged
-
-
-def _items(entries: list[_Entry]) -> list[Item]:
+def _items(entries: list[Entry]) -> list[Item]:
     items = []
     for entry in entries:
         usual, pinned = _usual_height(entry.phrases[0].text)
@@ -309,31 +155,31 @@ def _usual_height(text: str) -> tuple[float | None, bool]:
 
 
 def _note_misplaced(
-    entry: _Entry, cell: Box, cells: Sequence[Box], index: int, notes: list[str]
+    entry: Entry, cell: Box, cells: Sequence[Box], index: int, notes: list[str]
 ) -> None:
     place = entry.place
     if place is None or not place.on_canvas or is_satisfied(place, cell, cells):
         return
     notes.append(
-        f'"{_names(entry.phrases)}" should lie "{place.words}",'
+        f'"{names_of(entry.phrases)}" should lie "{place.words}",'
         " but no free region lies there; "
         f"it went into region {index + 1}."
     )
 
 
-def _relation_order(entry: _Entry) -> int:
+def _relation_order(entry: Entry) -> int:
     kinds = {relation.kind for relation, _ in entry.links}
     return int("in_front_of" in kinds) - int("behind" in kinds)
 
 
-def _region(scene: Scene, entry: _Entry, box: Box, order: int) -> RegionPlan:
+def _region(scene: Scene, entry: Entry, box: Box, order: int) -> RegionPlan:
     parts = [
         split_phrase(phrase.text, phrase.trailing, chinese=scene.chinese)
         for phrase in entry.phrases
     ]
     texts = [_phrase_text(phrase, scene) for phrase in entry.phrases]
-    high = _with_background(_join([part.high for part in parts], chinese=scene.chinese), scene)
-    whole = _with_background(_join(texts, chinese=scene.chinese), scene)
+    high = _with_background(join_texts([part.high for part in parts], chinese=scene.chinese), scene)
+    whole = _with_background(join_texts(texts, chinese=scene.chinese), scene)
     whole = _with_styles(whole, scene)
     if len(parts) == 1:
         instance, attributes = parts[0].instance, parts[0].attributes[:MAX_WORDS]
@@ -366,7 +212,7 @@ def _phrase_text(phrase: Phrase, scene: Scene) -> str:
 
 
 def _global_prompt(scene: Scene, phrases: list[Phrase]) -> str:
-    things = _join([_phrase_text(phrase, scene) for phrase in phrases], chinese=scene.chinese)
+    things = join_texts([_phrase_text(phrase, scene) for phrase in phrases], chinese=scene.chinese)
     if scene.setting:
         extra = scene.background.removeprefix(_setting_background(scene)).strip()
         things = f"{scene.setting} with {things}" + (f" {extra}" if extra else "")
@@ -398,18 +244,3 @@ def _background_content(scene: Scene) -> str:
     return re.sub(
         r"^(?:on|against|over|with|before|in front of|inside|in|at|within) ", "", scene.background
     )
-
-
-def _names(phrases: list[Phrase]) -> str:
-    """The phrases in a note, cut."""
-    text = _join([phrase.text for phrase in phrases], chinese=False)
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _join(texts: Sequence[str], *, chinese: bool) -> str:
-    """ "a", "a and b", "a, b and c"; texts that hold a comma are kept apart by semicolons."""
-    if len(texts) == 1:
-        return texts[0]
-    if chinese:
-        return "、".join(texts[:-1]) + "和" + texts[-1]
-    return ", ".join(texts[:-1]) + " and " + texts[-1]

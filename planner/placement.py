@@ -10,17 +10,15 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from .cells import EPS, center, grid_counts, reading_order, row_cells, rows_and_columns
+from .hungarian import minimal_assignment
 from .plan import Box
 from .scene import Place, RelationKind
-
-Split = Literal["W", "H", "grid"]
 
 _WEAK = 0.05  # a usual place (the sky is up) against a stated one
 _DEPTH = 0.3  # "in the background" against "at the top"
 _ORDER = 1e-3  # reading order, between cells that fit equally well
-_EPS = 1e-6
 _MAX_TRIED = 720  # arrangements of related items that are all tried
 _SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried
 
@@ -50,35 +48,6 @@ class Item:
     links: tuple[Link, ...] = ()
 
 
-def center(cell: Box) -> tuple[float, float]:
-    """The middle of a cell as (x, y)."""
-    return (cell[0] + cell[2]) / 2, (cell[1] + cell[3]) / 2
-
-
-def row_cells(counts: Sequence[int]) -> tuple[Box, ...]:
-    """Rows of equal height, row k divided into `counts[k]` equal cells, in reading order."""
-    rows = len(counts)
-    return tuple(
-        (column / n, row / rows, (column + 1) / n, (row + 1) / rows)
-        for row, n in enumerate(counts)
-        for column in range(n)
-    )
-
-
-def grid_counts(n: int) -> tuple[int, ...]:
-    """Cells per row of the squarest grid of n cells; the last row may be shorter."""
-    columns = 1
-    while columns * columns < n:
-        columns += 1
-    full, rest = divmod(n, columns)
-    return (columns,) * full + ((rest,) if rest else ())
-
-
-def split_cells(n: int, split: Split) -> tuple[Box, ...]:
-    """N equal cells along the width ("W"), the height ("H") or as a grid."""
-    return row_cells({"W": (n,), "H": (1,) * n, "grid": grid_counts(n)}[split])
-
-
 def propose_cells(items: Sequence[Item], n: int) -> tuple[Box, ...]:
     """The arrangement of n cells into rows that fits the items' positions best."""
     candidates: list[tuple[int, ...]] = [(n,), grid_counts(n), (1,) * n]
@@ -98,19 +67,6 @@ def propose_cells(items: Sequence[Item], n: int) -> tuple[Box, ...]:
     return row_cells(min(candidates, key=cost))
 
 
-def reading_order(cells: Sequence[Box]) -> list[int]:
-    """Indices of the cells row by row from the top, each row from the left."""
-    remaining = sorted(range(len(cells)), key=lambda i: (center(cells[i])[1], i))
-    order: list[int] = []
-    while remaining:
-        first = cells[remaining[0]]
-        limit = center(first)[1] + (first[3] - first[1]) / 2 - _EPS
-        row = [i for i in remaining if center(cells[i])[1] < limit] or remaining[:1]
-        order += sorted(row, key=lambda i: (center(cells[i])[0], i))
-        remaining = [i for i in remaining if i not in row]
-    return order
-
-
 def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
     """The cell index of each item: stated positions first, then the rest in reading order.
 
@@ -121,7 +77,7 @@ def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
     rank = {cell: position for position, cell in enumerate(order)}
     costs = _place_costs(items, cells)
     placed = [i for i, item in enumerate(items) if _is_placed(item)]
-    chosen = _hungarian(
+    chosen = minimal_assignment(
         [
             [costs[i][c] + _ORDER * ((rank[c] - i) / len(cells)) ** 2 for c in range(len(cells))]
             for i in placed
@@ -145,7 +101,7 @@ def total_cost(items: Sequence[Item], cells: Sequence[Box], result: Sequence[int
 
 
 def _place_costs(items: Sequence[Item], cells: Sequence[Box]) -> list[list[float]]:
-    rows, columns = _row_and_column(cells)
+    rows, columns = rows_and_columns(cells)
     return [
         [place_cost(item, cell, rows[c], columns[c]) for c, cell in enumerate(cells)]
         for item in items
@@ -185,15 +141,15 @@ def place_cost(item: Item, cell: Box, row: tuple[int, int], column: tuple[int, i
 def is_satisfied(place: Place, cell: Box, cells: Sequence[Box]) -> bool:
     """Whether a cell really lies where the place says."""
     index = list(cells).index(cell)
-    rows, columns = _row_and_column(cells)
+    rows, columns = rows_and_columns(cells)
     for target, value in zip((place.x, place.y), center(cell), strict=True):
         if target is None:
             continue
         if target == 0.5 and abs(value - 0.5) > 0.17:
             return False
-        if target < 0.5 and value > 0.5 - _EPS:
+        if target < 0.5 and value > 0.5 - EPS:
             return False
-        if target > 0.5 and value < 0.5 + _EPS:
+        if target > 0.5 and value < 0.5 + EPS:
             return False
     return (
         _index_cost(place.row, rows[index]) == 0 and _index_cost(place.column, columns[index]) == 0
@@ -209,20 +165,20 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
     distance = abs(x - ax) + abs(y - ay)
     near = 0.3 * distance
     if kind == "left_of":
-        return near + 0.5 * abs(y - ay) + (0 if x < ax - _EPS else 1)
+        return near + 0.5 * abs(y - ay) + (0 if x < ax - EPS else 1)
     if kind == "right_of":
-        return near + 0.5 * abs(y - ay) + (0 if x > ax + _EPS else 1)
+        return near + 0.5 * abs(y - ay) + (0 if x > ax + EPS else 1)
     if kind == "above":
-        return near + 0.5 * abs(x - ax) + (0 if y < ay - _EPS else 1)
+        return near + 0.5 * abs(x - ax) + (0 if y < ay - EPS else 1)
     if kind == "below":
-        return near + 0.5 * abs(x - ax) + (0 if y > ay + _EPS else 1)
+        return near + 0.5 * abs(x - ax) + (0 if y > ay + EPS else 1)
     if kind == "in_front_of":
-        return near + _DEPTH * (0 if y > ay + _EPS else 1)
+        return near + _DEPTH * (0 if y > ay + EPS else 1)
     if kind == "behind":
-        return near + _DEPTH * (0 if y < ay - _EPS else 1)
+        return near + _DEPTH * (0 if y < ay - EPS else 1)
     if kind == "between":
         xs, ys = [p[0] for p in points], [p[1] for p in points]
-        inside = min(xs) - _EPS <= x <= max(xs) + _EPS and min(ys) - _EPS <= y <= max(ys) + _EPS
+        inside = min(xs) - EPS <= x <= max(xs) + EPS and min(ys) - EPS <= y <= max(ys) + EPS
         return 2 * distance + (0 if inside and len(set(points)) > 1 else 1)
     return 2 * near
 
@@ -238,7 +194,7 @@ def _rearrange(
         {i for i, item in enumerate(items) if item.links}
         | {a for item in items for link in item.links for a in link.anchors}
     )
-    best, best_cost = result, _cost(items, cells, costs, result) - _EPS
+    best, best_cost = result, _cost(items, cells, costs, result) - EPS
     if math.perm(len(cells), len(involved)) <= _MAX_TRIED:
         order = reading_order(cells)
         others = [item for item in range(len(items)) if item not in involved]
@@ -256,7 +212,7 @@ def _rearrange(
                     trial[item] = next(free)
             cost = _cost(items, cells, costs, trial)
             if cost < best_cost:
-                best, best_cost = trial, cost - _EPS
+                best, best_cost = trial, cost - EPS
         return best
     for _ in range(len(items) + 2):
         before = best
@@ -267,7 +223,7 @@ def _rearrange(
             trial[item] = cell
             cost = _cost(items, cells, costs, trial)
             if cost < best_cost:
-                best, best_cost = trial, cost - _EPS
+                best, best_cost = trial, cost - EPS
         if best is before:
             break
     return best
@@ -292,61 +248,3 @@ def _index_cost(wanted: int | None, actual: tuple[int, int]) -> float:
         return 0.0
     index, count = actual
     return abs((wanted if wanted >= 0 else count + wanted) - index) / max(count, 1)
-
-
-def _row_and_column(
-    cells: Sequence[Box],
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Per cell its (row index, number of rows) and (column index, number of columns)."""
-    ys = sorted({round(center(cell)[1], 4) for cell in cells})
-    rows = [(ys.index(round(center(cell)[1], 4)), len(ys)) for cell in cells]
-    columns = []
-    for index, cell in enumerate(cells):
-        same_row = sorted(
-            center(other)[0] for k, other in enumerate(cells) if rows[k] == rows[index]
-        )
-        columns.append((same_row.index(center(cell)[0]), len(same_row)))
-    return rows, columns
-
-
-def _hungarian(cost: list[list[float]]) -> list[int]:
-    """Minimal-cost assignment of each row to its own column (rows <= columns), O(rows^2 columns).
-
-    Kuhn-Munkres with potentials; `way` remembers the alternating path.
-    """
-    n = len(cost)
-    m = len(cost[0]) if n else 0
-    infinity = float("inf")
-    u, v = [0.0] * (n + 1), [0.0] * (m + 1)
-    match, way = [0] * (m + 1), [0] * (m + 1)
-    for row in range(1, n + 1):
-        match[0] = row
-        column = 0
-        slack = [infinity] * (m + 1)
-        used = [False] * (m + 1)
-        while match[column] != 0:
-            used[column] = True
-            current, delta, following = match[column], infinity, 0
-            for j in range(1, m + 1):
-                if used[j]:
-                    continue
-                reduced = cost[current - 1][j - 1] - u[current] - v[j]
-                if reduced < slack[j]:
-                    slack[j], way[j] = reduced, column
-                if slack[j] < delta:
-                    delta, following = slack[j], j
-            for j in range(m + 1):
-                if used[j]:
-                    u[match[j]] += delta
-                    v[j] -= delta
-                else:
-                    slack[j] -= delta
-            column = following
-        while column:
-            match[column] = match[way[column]]
-            column = way[column]
-    result = [0] * n
-    for j in range(1, m + 1):
-        if match[j]:
-            result[match[j] - 1] = j - 1
-    return result

@@ -7,9 +7,10 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regional_dit.planner.cells import reading_order, split_cells
 from regional_dit.planner.errors import PlanError
 from regional_dit.planner.offline import plan_offline
-from regional_dit.planner.placement import Item, Place, assign, reading_order, split_cells
+from regional_dit.planner.placement import Item, Place, assign
 from regional_dit.planner.plan import Plan
 
 HALVES = split_cells(2, "W")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from regional_dit.planner.cells import split_cells
 from regional_dit.planner.compose import contains_phrase
 from regional_dit.planner.offline import plan_offline
-from regional_dit.planner.placement import split_cells
 
 TABLE = Path(__file__).with_name("sentences.txt")
 
