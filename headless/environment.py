@@ -118,6 +118,8 @@ def missing_requirements(environment: Environment, lines: Sequence[str]) -> list
         "missing = []\n"
         "for line in json.loads(sys.argv[1]):\n"
         "    wanted = Requirement(line)\n"
+        "    if wanted.marker and not wanted.marker.evaluate():\n"
+        "        continue\n"
         "    try:\n"
         "        version = metadata.version(wanted.name)\n"
         "    except metadata.PackageNotFoundError:\n"

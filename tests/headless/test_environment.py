@@ -66,7 +66,8 @@ def test_no_python_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_requirements_are_compared_with_versions(environment_here: Environment) -> None:
-    lines = ["numpy", "torch>=999", "regional-dit-nothing", "pytest[dev]>=1"]
+    elsewhere = "regional-dit-old>=1; python_version < '3'"
+    lines = ["numpy", "torch>=999", "regional-dit-nothing", "pytest[dev]>=1", elsewhere]
     missing = environment.missing_requirements(environment_here, lines)
     assert missing == ["torch>=999", "regional-dit-nothing"]
 

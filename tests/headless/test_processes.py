@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from regional_dit.headless import api
 from regional_dit.headless.client import Client
 from regional_dit.headless.environment import Environment
 from regional_dit.headless.errors import RunError, ServerError
@@ -47,7 +48,7 @@ def serving(repo: Path, environment: Environment, base: Path) -> Iterator[tuple[
 
 
 def wait_for_end(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return psutil.wait_procs(processes, timeout=15)[1]
+    return psutil.wait_procs(processes, timeout=30)[1]
 
 
 @posix_signals
@@ -58,7 +59,7 @@ def test_ctrl_c_ends_serve_and_all_it_started(
         started = psutil.Process(process.pid).children(recursive=True)
         assert started
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         assert wait_for_end(started) == []
 
 
@@ -76,7 +77,9 @@ def test_server_ends_with_a_killed_starter_and_the_client_says_what_was_lost(
         started = psutil.Process(process.pid).children(recursive=True)
 
         def kill_in_mid_run() -> None:
-            time.sleep(1.0)
+            while not api.get_json(f"{url}/queue")["queue_running"]:
+                time.sleep(0.1)
+            time.sleep(0.5)
             os.kill(process.pid, signal.SIGKILL)
 
         thread = threading.Thread(target=kill_in_mid_run)
