@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
-import os
 import re
 import shutil
 import socket
@@ -20,14 +19,14 @@ from types import TracebackType
 from . import api, boot
 from .environment import Environment, has_accelerator
 from .errors import HeadlessError, ServerError
-from .paths import PACK_NAME, ROOT
+from .pack import link_pack, unlink_pack
+from .paths import PACK_NAME
 from .process import end_group, start_in_group
 from .progress import Progress, human_seconds
 
 _START_TIMEOUT_S = 300.0
 _POLL_S = 0.2
 _TAIL_LINES = 25
-_COPY_MARK = ".copied-by-headless"
 _FOLDERS = ("custom_nodes", "models", "input", "output", "user", "temp")
 # Categories of model files that ComfyUI knows, and the folders below models/ they may lie in.
 _MODEL_FOLDERS = {
@@ -70,56 +69,6 @@ def require_free(port: int) -> None:
                 f"Port {port} is taken by another program. Give another --port, or leave it out "
                 "and a free one is chosen."
             ) from error
-
-
-def link_pack(custom_nodes: Path) -> Path:
-    """Put this pack into a ``custom_nodes`` folder: a link, a Windows junction, or else a copy.
-
-    Returns:
-        Where it lies; a clone that is in there already is left as it is.
-
-    Raises:
-        ServerError: another clone or folder of that name is in there.
-    """
-    for there in custom_nodes.iterdir():
-        if there.resolve() == ROOT:
-            return there
-    unlink_pack(custom_nodes)
-    target = custom_nodes / PACK_NAME
-    with contextlib.suppress(OSError, NotImplementedError):
-        target.symlink_to(ROOT, target_is_directory=True)
-        return target
-    if sys.platform == "win32":
-        command = ["cmd", "/c", "mklink", "/J", str(target), str(ROOT)]
-        if subprocess.run(command, capture_output=True).returncode == 0:
-            return target
-    ignored = shutil.ignore_patterns(".git", "output", "__pycache__", ".venv", "node_modules")
-    shutil.copytree(ROOT, target, ignore=ignored)
-    (target / _COPY_MARK).touch()
-    return target
-
-
-def unlink_pack(custom_nodes: Path) -> None:
-    """Take the pack out again: only ever a link, or a copy that this program made.
-
-    Raises:
-        ServerError: something else is in its place.
-    """
-    target = custom_nodes / PACK_NAME
-    if target.is_symlink():
-        target.unlink()
-        return
-    if not target.exists():
-        return
-    with contextlib.suppress(OSError):
-        os.rmdir(target)  # removes a junction, and fails on a folder that is not empty
-        return
-    if not (target / _COPY_MARK).is_file():
-        raise ServerError(
-            f"{target} is there already and is not this clone ({ROOT}). Use another --base-dir, or "
-            "run the command from that clone."
-        )
-    shutil.rmtree(target)
 
 
 def _import_error(log: str, name: str) -> str | None:

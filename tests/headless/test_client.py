@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 from regional_dit.headless import api, explain
-from regional_dit.headless.client import Client, safe_path
+from regional_dit.headless.client import Client
 from regional_dit.headless.errors import RunError, UsageError, WorkflowError
 from regional_dit.headless.progress import Progress
+from regional_dit.headless.saving import safe_path
 from regional_dit.headless.server import Server, free_port
 
 Workflow = dict[str, dict[str, Any]]

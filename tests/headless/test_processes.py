@@ -20,8 +20,9 @@ from regional_dit.headless import api
 from regional_dit.headless.client import Client
 from regional_dit.headless.environment import Environment
 from regional_dit.headless.errors import RunError, ServerError
+from regional_dit.headless.pack import link_pack, unlink_pack
 from regional_dit.headless.progress import Progress
-from regional_dit.headless.server import Server, _import_error, link_pack, unlink_pack
+from regional_dit.headless.server import Server, _import_error
 
 SLEEP = {
     "1": {"class_type": "ProbeSleep", "inputs": {"seconds": 300}, "_meta": {"title": "Long sleep"}}
@@ -72,7 +73,7 @@ def test_server_ends_with_a_killed_starter_and_the_client_says_what_was_lost(
     quiet: Progress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("regional_dit.headless.client._LOST_S", 1.0)
+    monkeypatch.setattr("regional_dit.headless.follow._LOST_S", 1.0)
     with serving(repo, environment, make_base(tmp_path / "base")) as (process, url):
         started = psutil.Process(process.pid).children(recursive=True)
 
