@@ -34,9 +34,10 @@ _AFTER_NOUN = re.compile(
     r"between|against|alongside|atop|next to|close to|left of|right of|wearing|holding|covered|"
     r"filled|surrounded|seen|looking|is|are|has|have|had|sits|stands|lies|and)(?=\s|$)|,"
 )
-_ING_NOUNS = en.words("""
+_NOT_VERBS = en.words("""
     king ring wing string spring ceiling building painting swing sling thing earring clothing
     pudding wedding evening morning lightning viking awning bling
+    seed shed sled weed reed speed steed breed
 """)
 _MADE_OF = re.compile(r"\s*,?\s*\b(made (?:out )?of [\w -]+?)(?=$|,| and | with | in | on )")
 _THAT_IS = re.compile(r"\s+(?:that|which) (?:is|are) ([\w -]+)$")
@@ -90,7 +91,7 @@ def noun_phrase_end(text: str) -> int:
         before = [w[0].lower() for w in words[:index]]
         named = [w for w in before if w not in en.DETERMINERS and not is_attribute(w)]
         named = [w for w in named if w not in en.NUMBERS and w not in en.SIZES]
-        is_verb = word[0].endswith("ing") and word[0].lower() not in _ING_NOUNS
+        is_verb = word[0].endswith(("ing", "ed")) and word[0].lower() not in _NOT_VERBS
         if named and is_verb and len(word[0]) > 4 and not is_attribute(word[0]):
             return word.start() - 1
     return end

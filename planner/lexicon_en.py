@@ -26,7 +26,8 @@ MATERIALS = words("""
     wax felt
 """)
 LOOKS = words("""
-    glossy shiny matte rough smooth fluffy furry fuzzy hairy spotted striped checkered plaid
+    dark bright pale vivid glossy shiny matte rough smooth fluffy furry fuzzy hairy spotted striped
+    checkered plaid
     polka-dot dotted patterned textured rusty dusty dirty clean muddy wet dry frosted transparent
     translucent opaque glowing gleaming sparkling glittering luminous dim sunlit moonlit backlit
     misty foggy hazy blurry sharp weathered worn old new ancient antique vintage retro modern rustic

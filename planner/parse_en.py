@@ -20,6 +20,7 @@ from .places_en import JOINED, take_places, take_relation
 from .scene import MAX_PART, Phrase, Place, Relation, Scene
 
 _ORDERS = {"left": (0.0, None), "right": (1.0, None), "top": (None, 0.0), "bottom": (None, 1.0)}
+_WEATHER = en.words("sky sunset sunrise night rain fog snow")
 _PLACES_ON = en.words(
     "beach street road field meadow island rooftop balcony terrace stage hill mountain"
 )
@@ -305,14 +306,23 @@ class _Reader:
         """ "cozy living room, a sofa on the left": a place without an article, nowhere placed."""
         if len(self._phrases) < 2 or self._setting or self._backgrounds:
             return
-        head, *others = self._phrases
-        bare = head.text.split(maxsplit=1)[0].lower() not in (*en.DETERMINERS, *en.NUMBERS)
-        elsewhere = all(phrase.place is not None for phrase in others)
-        if bare and elsewhere and head.place is None and not head.relations:
-            noun = head_noun(head.text)
-            if _is_place(noun):
-                del self._phrases[0]
-                self._set_setting(head.text, noun)
+        for index in (0, len(self._phrases) - 1):
+            phrase = self._phrases[index]
+            others = self._phrases[:index] + self._phrases[index + 1 :]
+            bare = phrase.text.split(maxsplit=1)[0].lower() not in (*en.DETERMINERS, *en.NUMBERS)
+            elsewhere = all(other.place is not None for other in others)
+            noun = head_noun(phrase.text)
+            if not (bare and elsewhere and phrase.place is None and not phrase.relations):
+                continue
+            if not _is_place(noun):
+                continue
+            del self._phrases[index]
+            if index == 0:
+                self._set_setting(phrase.text, noun)
+            else:
+                with_it = noun in _WEATHER
+                self._backgrounds.append(f"{'with' if with_it else 'in'} {phrase.text}")
+            return
 
     def _take_trailing_place(self) -> None:
         """ "... in a kitchen" at the end of a sentence is where all of it happens."""

@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from .compose import compose_prompt
 from .scene import MAX_PART, Phrase, Place, Relation, RelationKind, Scene
-from .zh_words import COLOUR, MEASURES, PLACES, SHORT_COLOUR, STYLE, is_attribute_zh
+from .zh_words import (
+    COLOUR,
+    MEASURES,
+    PLACES,
+    SHORT_COLOUR,
+    STYLE,
+    is_attribute_zh,
+    split_attributes_zh,
+    take_count_zh,
+)
 
 _SIDE = r"(?:边|侧|面|方|部|半边|半部分|半部|半|手边|边缘)"
 _CANVAS = r"(?:(?:画面|图片|图像|图中|画布|照片|画|图)(?:的|中的|中|里的)?)?(?:最|正|偏)?"
@@ -14,8 +24,12 @@ _CORNER = re.compile(
     rf"(?:在|位于)?{_CANVAS}(?:(?P<h>左|右)(?P<v>上|下)|(?P<v2>上|下)(?P<h2>左|右))(?:角|{_SIDE})?"
 )
 _SIDE_WORD = re.compile(
-    rf"(?:在|位于)?{_CANVAS}(?:(?P<h>左|右)(?:{_SIDE}|(?=[:：是为有]))|(?P<v>上|下|顶|底)(?:{_SIDE}|端|(?=[:：是为有]))"
+    rf"(?:在|位于)?{_CANVAS}(?:(?P<h>左|右){_SIDE}|(?P<v>上|下|顶|底)(?:{_SIDE}|端)"
     r"|(?P<c>中间|中央|正中间?|中心|居中|当中))(?:位置|区域)?"
+)
+# 左：一只猫, 上是天空; but not 桌子上有.
+_BARE_WORD = re.compile(
+    rf"(?<![\u4e00-\u9fff])(?:在)?{_CANVAS}(?:(?P<h>左|右)|(?P<v>上|下))(?=[:：是为有])"
 )
 _BACK = re.compile(r"(?:在|位于)?(?:画面的?)?(?:背景(?:中|里|上|处)|远处|远方|后景(?:中|里)?)")
 _FRONT = re.compile(r"(?:在|位于)?(?:画面的?)?(?:前景(?:中|里|处)?|近处|最前面)")
@@ -82,6 +96,7 @@ class _State:
     notes: list[str] = field(default_factory=list)
     waiting: Place | None = None
     clause: int = 0
+    one: str = ""  # one of the things that were named by their number
 
 
 def parse_chinese(text: str) -> Scene:
@@ -108,6 +123,7 @@ def parse_chinese(text: str) -> Scene:
                 _read_part(part, state)
         if order:
             _place_in_order(state, start, order[1][0])
+    _take_setting_phrase(state)
     if state.waiting is not None:
         state.notes.append(f'"{state.waiting.words}" belongs to nothing that could be found.')
     return Scene(
@@ -155,8 +171,14 @@ def _read_part(part: str, state: _State) -> None:
         state.styles.append(part)
         return
     relation_match = _SUBJECT_FIRST.match(part) or _ANCHOR_FIRST.match(part)
-    if relation_match and _LEAD.sub("", relation_match["anchor"]):
+    if relation_match and _LEAD.sub("", relation_match["anchor"]).strip("的最正偏"):
         _take_relation(relation_match, state)
+        return
+    beside = re.match(r"^(?:它的?)?旁边?(?:还)?有(.+)$", part)
+    if beside and state.phrases:
+        anchor = split_attributes_zh(state.phrases[-1].text)[1]
+        relation = Relation("next_to", (anchor,), part)
+        state.phrases.append(Phrase(beside[1], None, (relation,), clause=state.clause))
         return
     text, place = _take_places(part)
     text = _TAIL.sub("", _LEAD.sub("", text)).strip()
@@ -167,6 +189,8 @@ def _read_part(part: str, state: _State) -> None:
         last = state.phrases[-1]
         state.phrases[-1] = replace(last, trailing=(*last.trailing, text.removesuffix("的")))
         return
+    if place is not None and is_attribute_zh(text) and _take_one_of_them(text, place, state):
+        return
     if state.waiting is not None:
         place = state.waiting if place is None else place.joined(state.waiting)
         state.waiting = None
@@ -175,6 +199,33 @@ def _read_part(part: str, state: _State) -> None:
         state.phrases[index] = replace(state.phrases[index], place=place)
         return
     state.phrases.append(Phrase(text, place, clause=state.clause))
+
+
+def _take_one_of_them(text: str, place: Place, state: _State) -> bool:
+    """两个圆，左边的是红色: the second part is 一个红色的圆, and the first is dropped."""
+    if not state.phrases:
+        return False
+    if take_count_zh(state.phrases[-1].text)[0] > 1 and state.phrases[-1].place is None:
+        state.one = take_count_zh(state.phrases.pop().text)[1]
+    if not state.one:
+        return False
+    high, instance, _ = split_attributes_zh(state.one)
+    said = text.removesuffix("的")
+    whole = compose_prompt(high, "", instance, (said,))
+    state.phrases.append(Phrase(whole, place, clause=state.clause))
+    return True
+
+
+def _take_setting_phrase(state: _State) -> None:
+    """一片森林，中间有一座小屋: a place that is itself nowhere is where all of it happens."""
+    if len(state.phrases) < 2 or state.backgrounds:
+        return
+    head, *others = state.phrases
+    instance = split_attributes_zh(head.text)[1]
+    elsewhere = all(other.place is not None for other in others)
+    if head.place is None and elsewhere and re.fullmatch(PLACES, instance):
+        del state.phrases[0]
+        state.backgrounds.append(f"在{re.sub(rf'^{_COUNTED}', '', head.text)}里")
 
 
 def _place_in_order(state: _State, start: int, first: str) -> None:
@@ -239,7 +290,7 @@ def _find(text: str, state: _State) -> int | None:
 
 def _take_places(text: str) -> tuple[str, Place | None]:
     place: Place | None = None
-    for pattern in (_BACK, _FRONT, _CORNER, _SIDE_WORD, _SIDE_WORD):
+    for pattern in (_BACK, _FRONT, _CORNER, _SIDE_WORD, _SIDE_WORD, _BARE_WORD):
         match = pattern.search(text)
         if match is None:
             continue

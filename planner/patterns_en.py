@@ -45,7 +45,8 @@ BACKGROUND_IS = re.compile(
 )
 IN_PLACE = re.compile(
     r"(?:^|\s)((?:all )?(?:in|inside|at|on|within) (?:(?:an?|the|some) )?"
-    r"((?:(?!(?:an?|the|on|in|at|with|left|right|and)\b)[\w-]+ ){0,4}?([\w-]+))"
+    r"((?:(?!(?:an?|the|on|in|at|with|left|right|and|background|foreground|distance|middle|front"
+    r"|cent(?:er|re)|top|bottom|corner|back)\b)[\w-]+ ){0,4}?([\w-]+))"
     r"(?: at (?:night|dusk|dawn|sunset|sunrise))?)$"
 )
 SETTING_WITH = re.compile(

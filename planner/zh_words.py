@@ -86,8 +86,12 @@ def split_attributes_zh(text: str) -> tuple[str, str, tuple[str, ...]]:
     if match:
         text = match[1]
         attributes.append(match[2])
-    prefix = _PREFIX.match(text)
-    start = prefix.end() if prefix else 0
+    carrier = re.match(
+        rf"^.{{1,6}}?(?:上|里|中|内)有(?=(?:\d|[一二两三四五六七八九十几])+[{MEASURES}])", text
+    )
+    start = carrier.end() if carrier else 0  # 桌子上有一个红色的花瓶: the vase is what is described
+    prefix = _PREFIX.match(text[start:])
+    start += prefix.end() if prefix else 0
     before, rest = text[:start], text[start:]
     size = ""
     while rest:
