@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,7 @@ def load_schemas() -> dict[str, dict[str, Any]]:
     from comfy_extras import nodes_preview_any
     from regional_dit.nodes import NODES
 
-    import nodes
-
+    nodes = import_module("nodes")  # ComfyUI's, not this pack's folder of that name
     names = {**nodes.NODE_DISPLAY_NAME_MAPPINGS, **nodes_preview_any.NODE_DISPLAY_NAME_MAPPINGS}
     schemas = {}
     for name, node in {

@@ -55,8 +55,7 @@ def registered() -> Iterator[None]:
     from comfy_extras import nodes_preview_any
     from regional_dit.nodes import NODES
 
-    import nodes
-
+    nodes = importlib.import_module("nodes")  # ComfyUI's, not the pack's folder of that name
     ours = {node.GET_SCHEMA().node_id: node for node in NODES}
     before = dict(nodes.NODE_CLASS_MAPPINGS)
     nodes.NODE_CLASS_MAPPINGS.update({**nodes_preview_any.NODE_CLASS_MAPPINGS, **ours})
