@@ -84,6 +84,13 @@ class LLMProgressivePrompt(io.ComfyNode):
                     tooltip="A plan as JSON, such as this node's own output, edited. If not empty "
                     "it is used as it is and nothing is planned.",
                 ),
+                io.String.Input(
+                    "language",
+                    default="",
+                    optional=True,
+                    tooltip="Language in which the language model writes the prompts, such as "
+                    "English. Empty: that of the sentence. The offline planner does not translate.",
+                ),
                 Regions.Input(
                     "regions",
                     optional=True,
@@ -120,6 +127,7 @@ class LLMProgressivePrompt(io.ComfyNode):
         temperature: float,
         negative_prompt: str,
         plan_json: str,
+        language: str = "",
         regions: RegionSet | None = None,
         clip: Any = None,
     ) -> io.NodeOutput:
@@ -137,7 +145,8 @@ class LLMProgressivePrompt(io.ComfyNode):
                 seed,
                 temperature,
                 negative_prompt=negative_prompt,
-                should_stop=comfy.model_management.processing_interrupted,
+                language=language.strip(),
+                should_stop=_stop_if_interrupted,
                 progress=lambda text: _show_progress(cls.hidden.unique_id, text),
             )
         if regions is not None and len(plan.regions) != len(regions):
@@ -182,6 +191,12 @@ def _summary(plan: Plan) -> str:
     if plan.negative_prompt:
         lines.append(f"Negative: {plan.negative_prompt}")
     return "\n".join([*lines, *(f"Note: {note}" for note in plan.notes)])
+
+
+def _stop_if_interrupted() -> bool:
+    """Raises ComfyUI's own exception, so that a cancelled job counts as interrupted, not failed."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    return False
 
 
 def _show_progress(node_id: Any, text: str) -> None:

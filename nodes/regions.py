@@ -9,7 +9,7 @@ from ..attention.errors import RegionError
 from ..attention.regions import MAX_REGIONS, OVERLAP_MODES, RegionSet
 from ..attention.split import split_canvas
 from .preview import label_regions
-from .types import CATEGORY, Regions
+from .types import CATEGORY, Regions, require_choice
 
 MASK_SIZE_PX = 512  # of the MASK output and the preview; sampling does not use it
 
@@ -106,6 +106,7 @@ class RegionSplit(io.ComfyNode):
         feather: float,
         overlap: float,
     ) -> io.NodeOutput:
+        require_choice("split", split, SPLITS)
         if split == SPLITS[0]:
             rows, columns = 1, n
         elif split == SPLITS[1]:
@@ -169,6 +170,7 @@ class RegionsFromMasks(io.ComfyNode):
     def execute(
         cls, masks: list[torch.Tensor], feather_px: list[float], overlap: list[str]
     ) -> io.NodeOutput:
+        require_choice("overlap", overlap[0], OVERLAP_MODES)
         single = [m for batch in masks for m in (batch if batch.ndim == 3 else batch[None])]
         regions = RegionSet.from_masks(
             single,

@@ -7,7 +7,13 @@ RP_REGIONAL       ``attention.prompts.RegionalPrompts``
 RP_RULE           ``attention.rules.Rule``
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from comfy_api.latest import io
+
+from ..attention.errors import RegionalError
 
 Regions = io.Custom("RP_REGIONS")
 PlanSocket = io.Custom("RP_PLAN")
@@ -16,3 +22,15 @@ Regional = io.Custom("RP_REGIONAL")
 RuleSocket = io.Custom("RP_RULE")
 
 CATEGORY = "regional DiT"
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise unless a combo widget's value is one of its choices.
+
+    ComfyUI does not check combo values of V3 nodes that arrive through the API.
+
+    Raises:
+        RegionalError: names the input, what it got and the choices.
+    """
+    if value not in choices:
+        raise RegionalError(f"{name} is {value!r}, expected one of: {', '.join(choices)}.")
