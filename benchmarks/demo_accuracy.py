@@ -90,7 +90,9 @@ def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
     for scene in range(args.scenes):
         seed = args.first_seed + scene
         sentence, _, _ = random_sentence(random.Random(seed * 1000 + n), n)
-        plan = LLMProgressivePrompt.execute(sentence, n, "offline", 0, 0.0, "", "", "", regions)[0]
+        plan = LLMProgressivePrompt.execute(
+            sentence, n, "offline", 0, 0.0, "", "", regions=regions
+        )[0]
         regional, positive, negative = RegionalConditioning.execute(
             clip, regions, "", args.global_prompt, "", "both", "", plan
         ).args

@@ -91,6 +91,16 @@ class LLMProgressivePrompt(io.ComfyNode):
                     tooltip="Language in which the language model writes the prompts, such as "
                     "English. Empty: that of the sentence. The offline planner does not translate.",
                 ),
+                io.Float.Input(
+                    "aspect",
+                    default=0.0,
+                    min=0.0,
+                    max=16.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Width / height of the picture, told to the language model and kept in "
+                    "the plan. 0: unknown.",
+                ),
                 Regions.Input(
                     "regions",
                     optional=True,
@@ -128,6 +138,7 @@ class LLMProgressivePrompt(io.ComfyNode):
         negative_prompt: str,
         plan_json: str,
         language: str = "",
+        aspect: float = 0.0,
         regions: RegionSet | None = None,
         clip: Any = None,
     ) -> io.NodeOutput:
@@ -135,7 +146,9 @@ class LLMProgressivePrompt(io.ComfyNode):
         if plan_json.strip():
             plan = Plan.from_json(plan_json)
         elif endpoint.strip() in ("", OFFLINE):
-            plan = plan_offline(prompt, n or None, cells, negative_prompt=negative_prompt)
+            plan = plan_offline(
+                prompt, n or None, cells, negative_prompt=negative_prompt, aspect=aspect or None
+            )
         else:
             plan = plan_with_llm(
                 prompt,
@@ -145,6 +158,7 @@ class LLMProgressivePrompt(io.ComfyNode):
                 seed,
                 temperature,
                 negative_prompt=negative_prompt,
+                aspect=aspect or None,
                 language=language.strip(),
                 should_stop=_stop_if_interrupted,
                 progress=lambda text: _show_progress(cls.hidden.unique_id, text),

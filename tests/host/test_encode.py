@@ -71,7 +71,7 @@ def test_token_limits_are_found_with_the_tokenizer(clip):
 
 def test_a_long_plan_is_shortened_with_a_note(clip):
     out = LLMProgressivePrompt.execute(
-        f"a blue chair and {LONG}", 2, "offline", 0, 0.0, "", "", "", None, clip
+        f"a blue chair and {LONG}", 2, "offline", 0, 0.0, "", "", regions=None, clip=clip
     )
     plan = out[0]
     assert any("left out" in note for note in plan.notes)

@@ -184,7 +184,8 @@ def test_several_positives_only_the_tagged_one_is_regional(model):
 
 def test_area_conditioning_keeps_regions_on_the_canvas(model):
     """A region outside the area has no say; one that fills it is alone."""
-    area: dict[str, Any] = {"area": (16, 6, 0, 0)}  # left half of the latent: height, width, top, left
+    # The left half of the latent: height, width, top, left.
+    area: dict[str, Any] = {"area": (16, 6, 0, 0)}
     halves = run_ksampler(patched(model), positive(**area), conditioning(NEGATIVE))
     left_only = run_ksampler(patched(model, [LEFT, 5]), positive(**area), conditioning(NEGATIVE))
     torch.testing.assert_close(halves, left_only, atol=1e-5, rtol=1e-5)
