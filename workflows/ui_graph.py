@@ -20,6 +20,7 @@ WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 # schema speaks about it.
 SEED_NAMES = {"seed", "noise_seed"}
 SEED_CONTROL = "fixed"
+OPTIONAL_SHAPE = 7  # LiteGraph draws optional inputs as hollow circles
 
 # Pixels of the editor's canvas. Title bars and group titles lie above the position of their box.
 TITLE_PX = 30
@@ -252,8 +253,10 @@ class Graph:
             socket: dict[str, Any] = {"name": name}
             socket["type"] = "COMBO" if isinstance(type_, list) else type_
             socket["link"] = None
+            if optional:
+                socket["shape"] = OPTIONAL_SHAPE
             if not is_widget(type_, options):
-                sockets.append({**socket, "shape": 7} if optional else socket)
+                sockets.append(socket)
                 continue
             widget_sockets.append({**socket, "widget": {"name": name}})
             ui["widgets_values"].append(node.inputs[name])

@@ -1,7 +1,7 @@
 """Pictures beside the workflows, as ComfyUI's template browser shows them: NAME.jpg.
 
-Each is made by the workflow itself on a real server. The demos give the picture of the merged
-prompt and the regional one, side by side. HunyuanDiT needs weights of gigabytes, so only the part
+Each is made by the workflow itself on a real server. The demos give the regional picture and
+the one of the merged prompt, side by side. HunyuanDiT needs weights of gigabytes, so only the part
 of its workflows that needs none is run, and the picture shows the regions.
 """
 
@@ -41,7 +41,7 @@ def write_all(folder: Path, demos: Sequence[str], previews: Sequence[str]) -> No
                 _run(workflow, out)
                 merged = _only_picture(out / "demo", "merged_*.png")
                 regional = _only_picture(out / "demo", "regional_*.png")
-                picture = side_by_side({"merged prompt": merged, "regional prompts": regional})
+                picture = side_by_side({"regional prompts": regional, "merged prompt": merged})
             else:
                 _run(needed_by(workflow, PREVIEW), out)
                 preview = _only_picture(out, f"{PREVIEW}.png")
