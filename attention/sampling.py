@@ -18,7 +18,7 @@ from .groups import Groups, groups_to
 from .prompts import RegionalPrompts
 from .rules import Rule
 from .schedule import PercentRange
-from .tokens import TokenGrid
+from .tokens import TokenGrid, require_visible
 
 if TYPE_CHECKING:
     from .families import Family
@@ -210,6 +210,8 @@ class SamplingRun:
         key = (index, grid, device)
         if key not in self._groups:
             patch = self.patches[index]
+            if (grid.height, grid.width) == self.latent_size:  # a crop may well miss a region
+                require_visible(patch.prompts.regions, grid)
             groups = patch.rule.groups(patch.prompts.regions, grid)
             dtype = model.manual_cast_dtype or model.get_dtype()
             self._groups[key] = groups_to(groups, device, dtype)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .errors import RegionError
 from .regions import RegionSet
 
 # Weights below this are rounding of box borders, not intent: dropping them keeps tokens that lie
@@ -75,3 +76,20 @@ def token_ownership(regions: RegionSet, grid: TokenGrid, base_ratio: float = 0.0
     weights = torch.cat([base, owned])
     weights = weights.masked_fill(weights < NEGLIGIBLE_WEIGHT, 0.0)
     return weights / weights.sum(0)
+
+
+def require_visible(regions: RegionSet, grid: TokenGrid) -> None:
+    """Raise where a region with a weight owns no token of the whole canvas.
+
+    Raises:
+        RegionError: the region is too small for this latent, or lies wholly behind others.
+    """
+    largest = regions.coverage(*grid.edges()).flatten(1).amax(1).tolist()
+    for index, (region, share) in enumerate(zip(regions.regions, largest, strict=True)):
+        if region.weight > 0.0 and share < NEGLIGIBLE_WEIGHT:
+            raise RegionError(
+                f"Region {index + 1} would be lost: on this latent of {grid.full_width} x "
+                f"{grid.full_height} the model sees {grid.cols} x {grid.rows} tokens, and the "
+                f"region covers at most {share:.2%} of any. It is too small, or hidden behind "
+                "others: enlarge it, move it to the front, or sample a larger picture."
+            )

@@ -16,6 +16,15 @@ MASK_SIZE_PX = 512  # of the MASK output and the preview; sampling does not use 
 SPLITS = ("W (columns)", "H (rows)", "grid")
 
 
+def region_outputs() -> list[io.Output]:
+    """The outputs of every node that makes regions; see ``regions_output`` for their values."""
+    return [
+        Regions.Output(display_name="regions"),
+        io.Mask.Output(display_name="masks", tooltip="One mask per region, 512 x 512."),
+        io.Image.Output(display_name="preview", tooltip="The regions with their numbers."),
+    ]
+
+
 class RegionSplit(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -87,11 +96,7 @@ class RegionSplit(io.ComfyNode):
                     "Negative leaves a gap, which follows the global prompt.",
                 ),
             ],
-            outputs=[
-                Regions.Output(display_name="regions"),
-                io.Mask.Output(display_name="masks", tooltip="One mask per region, 512 x 512."),
-                io.Image.Output(display_name="preview", tooltip="The regions with their numbers."),
-            ],
+            outputs=region_outputs(),
         )
 
     @classmethod
@@ -159,11 +164,7 @@ class RegionsFromMasks(io.ComfyNode):
                     "the later mask.",
                 ),
             ],
-            outputs=[
-                Regions.Output(display_name="regions"),
-                io.Mask.Output(display_name="masks", tooltip="One mask per region, 512 x 512."),
-                io.Image.Output(display_name="preview", tooltip="The regions with their numbers."),
-            ],
+            outputs=region_outputs(),
         )
 
     @classmethod
@@ -181,6 +182,6 @@ class RegionsFromMasks(io.ComfyNode):
 
 
 def regions_output(regions: RegionSet) -> io.NodeOutput:
-    """The three outputs that every node that makes regions has."""
+    """Values for ``region_outputs``."""
     masks = regions.masks(MASK_SIZE_PX, MASK_SIZE_PX)
     return io.NodeOutput(regions, masks, label_regions(masks))

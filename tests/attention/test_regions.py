@@ -10,7 +10,7 @@ from regional_dit.attention.errors import RegionalError, RegionError
 from regional_dit.attention.regions import Box, Region, RegionSet
 from regional_dit.attention.schedule import PercentRange, layer_range
 from regional_dit.attention.split import axis_borders, split_canvas
-from regional_dit.attention.tokens import TokenGrid, token_ownership
+from regional_dit.attention.tokens import TokenGrid, require_visible, token_ownership
 
 
 def grid(height: int, width: int, patch: int = 2) -> TokenGrid:
@@ -192,3 +192,20 @@ def test_percent_ranges():
     assert PercentRange(0.5, 0.5).is_empty and PercentRange().is_full
     with pytest.raises(RegionalError):
         PercentRange(-0.1, 1.0)
+
+
+def test_a_region_that_the_token_grid_swallows_is_an_error():
+    mask = torch.zeros(512, 512)
+    mask[100, 100] = 1
+    dot = RegionSet.from_masks([torch.ones(512, 512), mask])
+    with pytest.raises(RegionError, match=r"Region 2 .* 8 x 8 tokens"):
+        require_visible(dot, grid(16, 16))
+    require_visible(dot, grid(256, 256))
+    require_visible(dot.with_weights([1.0, 0.0]), grid(16, 16))
+
+
+def test_a_region_hidden_behind_another_is_an_error():
+    behind = Region(Box(0.2, 0.2, 0.4, 0.4), order=0)
+    regions = RegionSet((behind, Region(Box(0, 0, 1, 1), order=1)), "front")
+    with pytest.raises(RegionError, match="Region 1"):
+        require_visible(regions, grid(16, 16))
