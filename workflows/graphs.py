@@ -65,9 +65,9 @@ def build_demo(schemas: Schemas, demo: Demo) -> Graph:
         "red, green, blue, yellow, purple, orange, cyan and white, on a black, gray, brown or pink "
         "background.\n"
         "- Change the split, the overlap and the feather in *Region Split*.\n"
-        "- Raise `base_ratio` in *Patch DiT Cross-Attention* for less separation.\n"
+        "- Raise *base_ratio* in *Patch DiT Cross-Attention* for less separation.\n"
         "- Give both KSamplers the same new seed.",
-        280,
+        300,
     )
     loader = graph.node("RegionalDiT_DemoDiTLoader")
     latent = graph.node("EmptyLatentImage", inputs={"width": demo.size_px, "height": demo.size_px})
@@ -158,21 +158,21 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
     )
     rule = (
         "**RCAC**, the paper's rule: regional prompts alone in layers 0 to 20 of 40, the global "
-        "prompt after. Disconnect it for the default rule, *couple*, with `base_ratio`"
+        "prompt after. Disconnect it for the default rule, *couple*, with *base_ratio*"
         if setting.rule == "rcac"
         else "the default, **couple**: all layers, with a share of the global prompt "
-        "(`base_ratio`). Connect *Rule: RCAC (Progressive Prompts)* for the paper's"
+        "(*base_ratio*). Connect *Rule: RCAC (Progressive Prompts)* for the paper's"
     )
     graph.note(
         f"## HunyuanDiT 1.2, {n} regions\n"
-        f"Put `{HUNYUAN_CHECKPOINT}` (8.2 GB, from "
-        f"[{HUNYUAN_SOURCE}](https://huggingface.co/{HUNYUAN_SOURCE})) into `models/checkpoints`. "
+        f"Put **{HUNYUAN_CHECKPOINT}** (8.2 GB, from "
+        f"[{HUNYUAN_SOURCE}](https://huggingface.co/{HUNYUAN_SOURCE})) into *models/checkpoints*. "
         f"Settings as in *Progressive Prompts* (arXiv 2501.07070): {HUNYUAN_STEPS} steps, euler, "
         f"sgm_uniform, cfg {HUNYUAN_CFG:g}, {HUNYUAN_SIZE_PX} x {HUNYUAN_SIZE_PX}.\n\n"
         f"- {source}.\n"
         f"- The rule is {rule}.\n"
-        "- For a softer border raise `feather` in *Region Split*; 0 is the fastest.",
-        240,
+        "- For a softer border raise *feather* in *Region Split*; 0 is the fastest.",
+        310,
     )
     loader = graph.node("CheckpointLoaderSimple", inputs={"ckpt_name": HUNYUAN_CHECKPOINT})
     size = {"width": HUNYUAN_SIZE_PX, "height": HUNYUAN_SIZE_PX}

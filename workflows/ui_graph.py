@@ -28,8 +28,12 @@ SLOT_PX = 20
 WIDGET_PX = 24
 TEXT_BOX_PX = 92
 MARGIN_PX = 14
-GAP_X, GAP_Y = 50, 30
+GAP_X, GAP_Y = 50, 50
 GROUP_PADDING_PX = 16
+# The view in which a file opens: room of a usual window, below the menu and beside the side bar.
+# Below the smallest scale the editor draws no text. A file that names no view is fitted to the
+# window while its nodes are still being measured, which throws them apart in "Nodes 2.0".
+VIEW_PX, VIEW_CORNER_PX, MIN_SCALE = (1780, 790), (80, 150), 0.6
 GROUP_TITLE_PX = 44
 
 _FILE_NAMESPACE = uuid.UUID("5d6a3f0e-6a0c-4c55-9d7e-2f6f0f1f4f5e")
@@ -45,7 +49,7 @@ class Output:
 
 @dataclass(slots=True)
 class Node:
-    """One node; ``inputs`` holds a value or an ``Output`` per connected or filled input."""
+    """One node; ``inputs`` holds a value or an ``Output`` per input that is filled."""
 
     node_id: int
     class_type: str
@@ -205,7 +209,7 @@ class Graph:
             "links": links,
             "groups": [self._ui_group(i, c) for i, c in enumerate(self._columns, 1)],
             "config": {},
-            "extra": {},
+            "extra": {"ds": self._view(), "workflowRendererVersion": "LG"},
             "version": 0.4,
         }
 
@@ -268,6 +272,17 @@ class Graph:
             for name, type_ in zip(node.schema["output_name"], node.schema["output"], strict=True)
         ]
         return ui
+
+    def _view(self) -> dict[str, Any]:
+        """Scale and offset that show the groups, the upper left ones first."""
+        groups = [self._ui_group(i, column)["bounding"] for i, column in enumerate(self._columns)]
+        left, top = min(g[0] for g in groups), min(g[1] for g in groups)
+        width = max(g[0] + g[2] for g in groups) - left
+        height = max(g[1] + g[3] for g in groups) - top
+        scale = min(VIEW_PX[0] / width, VIEW_PX[1] / height, 1.0)
+        scale = max(MIN_SCALE, round(scale, 2))
+        corner_x, corner_y = (round(corner / scale) for corner in VIEW_CORNER_PX)
+        return {"scale": scale, "offset": [corner_x - left, corner_y - top]}
 
     @staticmethod
     def _ui_group(group_id: int, column: Column) -> dict[str, Any]:
