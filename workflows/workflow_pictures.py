@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE_PX = 320  # of one picture; a demo shows two
 CAPTION_PX = 28
+GAP_PX = 8
 JPEG_QUALITY = 90
 PREVIEW = "Regions"  # title of the node that shows the regions
 
@@ -65,10 +66,11 @@ def needed_by(workflow: dict[str, Any], title: str) -> dict[str, Any]:
 
 def side_by_side(pictures: dict[str, Image.Image]) -> Image.Image:
     """Pictures in a row, each with its caption above."""
-    whole = Image.new("RGB", (len(pictures) * PICTURE_PX, PICTURE_PX + CAPTION_PX), "white")
+    width = len(pictures) * (PICTURE_PX + GAP_PX) - GAP_PX
+    whole = Image.new("RGB", (width, PICTURE_PX + CAPTION_PX), "white")
     draw = ImageDraw.Draw(whole)
     for index, (caption, picture) in enumerate(pictures.items()):
-        left = index * PICTURE_PX
+        left = index * (PICTURE_PX + GAP_PX)
         resized = picture.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
         whole.paste(resized, (left, CAPTION_PX))
         middle = (left + PICTURE_PX / 2, CAPTION_PX / 2)
