@@ -232,7 +232,7 @@ class RegionSet:
             _check_mask(mask, name)
             if feather_px > 0.0:
                 mask = _blur(mask, feather_px)
-            regions.append(Region(mask, name=name))
+            regions.append(Region(mask, order=index, name=name))  # later masks lie in front
         return cls(tuple(regions), overlap)
 
     def with_weights(self, weights: list[float]) -> RegionSet:

@@ -10,23 +10,27 @@ Pictures = Sequence[Sequence[RegionScore]]
 
 
 def score_table(prompts: Sequence[str], patched: Pictures, plain: Pictures | None) -> str:
-    """A plain-text table, one line per region.
+    """A table, one line per region: Markdown, which ComfyUI's text preview renders, aligned so
+    that it reads as well in a terminal.
 
     Args:
         prompts: of the R regions.
         patched: per picture of a batch, R scores, made with the patch.
         plain: the same pictures (same seeds) without the patch, or None.
     """
-    width = max(len("Region"), *(len(f"{i + 1}. {p}") for i, p in enumerate(prompts)))
-    head = f"{'Region':<{width}}  {'with the patch':<34}"
-    rows = [head + ("  without (merged prompt)" if plain else "")]
-    rows.append("-" * (len(rows[0]) + (10 if plain else 0)))
+    columns = {"with the patch": patched}
+    if plain:
+        columns["without (merged prompt)"] = plain
+    rows = [["Region", *columns]]
     for index, prompt in enumerate(prompts):
-        row = f"{f'{index + 1}. {prompt}':<{width}}  {_cell(patched, index):<34}"
-        rows.append(row + (f"  {_cell(plain, index)}" if plain else ""))
-    total = f"{'Right object in the right region':<{width}}  {_total(patched):<34}"
-    rows.append(total + (f"  {_total(plain)}" if plain else ""))
-    return "\n".join(row.rstrip() for row in rows)
+        rows.append([f"{index + 1}. {prompt}", *(_cell(p, index) for p in columns.values())])
+    rows.append(["Right object in the right region", *(_total(p) for p in columns.values())])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    )
 
 
 def _cell(pictures: Pictures, index: int) -> str:

@@ -60,6 +60,7 @@ class LLMProgressivePrompt(io.ComfyNode):
                     default=0,
                     min=0,
                     max=2**31 - 1,
+                    control_after_generate=False,  # a re-run must not ask the model again
                     tooltip="Passed to the language model. The offline planner does not use it.",
                 ),
                 io.Float.Input(

@@ -209,3 +209,9 @@ def test_a_region_hidden_behind_another_is_an_error():
     regions = RegionSet((behind, Region(Box(0, 0, 1, 1), order=1)), "front")
     with pytest.raises(RegionError, match="Region 1"):
         require_visible(regions, grid(16, 16))
+
+
+def test_later_masks_lie_in_front():
+    full = torch.ones(4, 4)
+    weights = token_ownership(RegionSet.from_masks([full, full], overlap="front"), grid(2, 2))
+    assert weights.flatten().tolist() == [0, 0, 1]
