@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import interpolate, l1_loss, pixel_shuffle, silu
 
@@ -98,6 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the decoder of the demo model.")
     parser.add_argument("out", type=Path, help="path of the .safetensors file to write")
     parser.add_argument("--minutes", type=float, default=6)
+    parser.add_argument("--init", help="decoder weights to go on from")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
@@ -106,7 +107,10 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng, generator = random.Random(args.seed), torch.Generator().manual_seed(args.seed)
-    net = DemoDecoder().to(memory_format=torch.channels_last)
+    net = DemoDecoder()
+    if args.init:
+        net.load_state_dict({k: v.float() for k, v in load_file(args.init).items()})
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=1e-4)
     start, step, total = time.monotonic(), 0, args.minutes * 60
     mean = 0.0
