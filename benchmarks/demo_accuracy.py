@@ -65,7 +65,7 @@ def sample(model: Any, positive: Any, negative: Any, size: int, seed: int, args:
 
 
 def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
-    from regional_dit.demo_model.loader import load_demo
+    from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
     from regional_dit.demo_model.score import score_picture
     from regional_dit.nodes.conditioning import RegionalConditioning
     from regional_dit.nodes.patch import PatchCrossAttention
@@ -73,7 +73,8 @@ def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
     from regional_dit.nodes.regions import RegionSplit
     from regional_dit.nodes.rules import RCACRule
 
-    model, clip, vae = load_demo()
+    model = load_model(args.weights) if args.weights else load_model()
+    clip, vae = DemoTextEncoder(), DemoVAE()
     rows, columns, size = GRIDS[n]
     split = "W (columns)" if rows == 1 else "grid"
     regions = RegionSplit.execute(split, n, rows, columns, "", "", args.feather, args.overlap)[0]
@@ -172,13 +173,14 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=100)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--rule", choices=["couple", "rcac"], default="couple")
-    parser.add_argument("--overlap", type=float, default=-0.15)
+    parser.add_argument("--overlap", type=float, default=0.0)
     parser.add_argument("--feather", type=float, default=0.0)
     parser.add_argument("--base-ratio", type=float, default=0.1)
     parser.add_argument("--end-percent", type=float, default=1.0)
     parser.add_argument("--global-prompt", default="", help="instead of the plan's")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--cfg", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--cfg", type=float, default=4.0)
+    parser.add_argument("--weights", type=Path, help="another checkpoint of the demo model")
     parser.add_argument("--no-merged", action="store_true")
     parser.add_argument("--keep", type=int, default=8, help="pictures on the contact sheet")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
@@ -191,7 +193,7 @@ def main() -> None:
     with torch.inference_mode():
         results = [run(n, args) for n in args.n]
     if args.out:
-        settings = {key: value for key, value in vars(args).items() if key != "out"}
+        settings = {k: v for k, v in vars(args).items() if k not in ("out", "weights")}
         report = {"settings": settings, "results": results}
         args.out.write_text(json.dumps(report, indent=2) + "\n")
 

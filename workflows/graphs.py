@@ -27,13 +27,13 @@ class Demo:
     rows: int
     columns: int
     size_px: int
-    overlap: float = -0.15
+    overlap: float = 0.0
     feather: float = 0.0
     base_ratio: float = 0.1
     start_percent: float = 0.0
     end_percent: float = 1.0
-    steps: int = 20
-    cfg: float = 5.0
+    steps: int = 40
+    cfg: float = 4.0
     seed: int = 1
 
 
