@@ -27,18 +27,18 @@ FOLDER = Path(__file__).resolve().parent
 DEMOS = {
     "demo_2_regions": Demo(
         sentence="a red circle on the left and a blue square on the right, black background",
-        rows=1, columns=2, size_px=256,
+        rows=1, columns=2, size_px=256, seed=2,
     ),
     "demo_4_regions": Demo(
         sentence="a red circle, a blue square, a green triangle and a yellow circle on gray "
         "background",
-        rows=2, columns=2, size_px=256,
+        rows=2, columns=2, size_px=256, seed=2,
     ),
     "demo_9_regions": Demo(
         sentence="a red circle, a blue square, a green triangle, a yellow square, a purple "
         "triangle, an orange circle, a cyan triangle, a white circle and a red square on black "
         "background",
-        rows=3, columns=3, size_px=384,
+        rows=3, columns=3, size_px=384, seed=4,
     ),
 }  # fmt: skip
 
