@@ -5,7 +5,11 @@ ComfyUI's own sampler with cond and uncond in one batch. Patched and unpatched r
 first step of each run, in which one-off work is done, is reported apart.
 
     python3 -m headless run benchmarks/step_cost.py            # 1024 and 4096 image tokens
+    python3 -m headless run benchmarks/step_cost.py --layer    # the cross-attention layer alone
     python3 -m headless run benchmarks/step_cost.py --full     # one 40-layer forward at 512 x 512
+
+The layer alone is the sharper figure on a busy machine: the patch changes nothing else, and stock
+and patched calls follow each other within a second.
 """
 
 from __future__ import annotations
@@ -172,6 +176,65 @@ def ratios(tokens: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def layer_ratios(tokens: int, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Time ``attn2.forward`` with and without the patch, alternating call by call."""
+    import comfy.model_management
+    import torch
+    from regional_dit.attention.families.hunyuan_dit import HunyuanDiT, regional_forward
+    from regional_dit.attention.host import patches_of
+    from regional_dit.attention.sampling import Entry, SamplingRun, TextCache
+
+    device = comfy.model_management.get_torch_device()
+    dtype = getattr(torch, args.dtype)
+    model = build(1, dtype, device)
+    attn2 = model.model.diffusion_model.blocks[0].attn2
+    side = int(tokens**0.5) * 2
+    x = torch.randn(2, tokens, 1408, device=device, dtype=dtype)
+    y = torch.randn(2, CLIP_LEN + T5_LEN, CLIP_DIM, device=device, dtype=dtype)
+    rope = tuple(torch.randn(tokens, 88, device=device, dtype=dtype) for _ in range(2))
+    latent = torch.zeros(2, 4, side, side, device=device)
+    forwards = {"unpatched": attn2.forward}
+    for base_ratio in args.base_ratio:
+        for n in args.n:
+            run = SamplingRun(
+                family=HunyuanDiT(),
+                patches=patches_of(patch(model, n, base_ratio)),
+                entries={"uncond": Entry(None, None), "cond": Entry("bench", None)},
+                latent_size=(side, side),
+                cache=TextCache(1 << 30),
+                sigma_ranges=[],
+            )
+            plan = run.plan(model.model, latent, ["uncond", "cond"], torch.ones(1))
+            if plan is None:
+                raise SystemExit("The benchmark's patch is not active; this is a fault of ours.")
+            name = f"N={n} base={base_ratio:g}"
+            forwards[name] = regional_forward(attn2, 0, plan.layers[0], plan, run.cache)
+    times: dict[str, list[float]] = {name: [] for name in forwards}
+    with torch.inference_mode():
+        for round_ in range(args.rounds * 4 + 1):
+            for name, forward in forwards.items():
+                _wait()
+                start = time.perf_counter()
+                forward(x, y, rope)
+                _wait()
+                if round_:  # the first round warms up and fills the cache
+                    times[name].append(time.perf_counter() - start)
+    rows = []
+    for name, seconds in times.items():
+        row = {
+            "tokens": tokens,
+            "variant": name,
+            "layer_ms": round(min(seconds) * 1000, 1),
+            "ratio_of_fastest": round(min(seconds) / min(times["unpatched"]), 3),
+            "ratio_of_medians": round(
+                statistics.median(seconds) / statistics.median(times["unpatched"]), 3
+            ),
+        }
+        rows.append(row)
+        print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    return rows
+
+
 def full_forward() -> dict[str, Any]:
     """One sampling of two steps of the whole 40-layer network at 512 x 512, stock and with N=4."""
     import comfy.model_management
@@ -201,6 +264,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--layer", action="store_true")
     parser.add_argument("--host-attention", action="store_true", help="ComfyUI's own choice")
     parser.add_argument("--out", type=Path, help="write the rows as JSON")
     args = parser.parse_args()
@@ -217,7 +281,8 @@ def main() -> None:
     if args.full:
         result["full_forward"] = full_forward()
     else:
-        result["rows"] = [row for tokens in args.tokens for row in ratios(tokens, args)]
+        measure = layer_ratios if args.layer else ratios
+        result["rows"] = [row for tokens in args.tokens for row in measure(tokens, args)]
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + "\n")

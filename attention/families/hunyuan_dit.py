@@ -63,7 +63,7 @@ class HunyuanDiT:
     def patched(self, model: Any, plan: CallPlan, cache: TextCache) -> Iterator[None]:
         blocks = model.diffusion_model.blocks
         replacements = [
-            (blocks[layer].attn2, _regional_forward(blocks[layer].attn2, layer, jobs, plan, cache))
+            (blocks[layer].attn2, regional_forward(blocks[layer].attn2, layer, jobs, plan, cache))
             for layer, jobs in plan.layers.items()
         ]
         with scoped_forwards(replacements):
@@ -77,7 +77,7 @@ def _pad(states: torch.Tensor, mask: torch.Tensor, padding: torch.Tensor) -> tor
     return torch.cat([kept, torch.where(mask[:, -n_pad:, None].bool(), padded, padding)], dim=1)
 
 
-def _regional_forward(
+def regional_forward(
     attn2: Any, layer: int, jobs: tuple[LayerJob, ...], plan: CallPlan, cache: TextCache
 ) -> Callable[..., tuple[torch.Tensor]]:
     """Stand-in for ``CrossAttention.forward(x [B, N, C], y [B, T, C_text], freqs_cis_img)``.
