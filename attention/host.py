@@ -162,14 +162,13 @@ def _apply_model_wrapper() -> Any:
                 "or later)."
             )
         model = executor.class_obj
-        plan = run.plan(model, x, options["uuids"], options["sigmas"])
+        hooked = getattr(model.current_patcher, "current_hooks", None) is not None
+        active: SamplingRun = run.forgetful() if hooked else run
+        plan = active.plan(model, x, options["uuids"], options["sigmas"])
         args = (x, t, c_concat, c_crossattn, control, options)
         if plan is None:
             return executor(*args, **kwargs)
-        # Weight hooks may change the weights between steps, so nothing may be kept then.
-        hooked = getattr(model.current_patcher, "current_hooks", None) is not None
-        cache = TextCache(0) if hooked else run.cache
-        with run.family.patched(model, plan, cache):
+        with active.family.patched(model, plan, active.cache):
             return executor(*args, **kwargs)
 
     return apply_model

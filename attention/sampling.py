@@ -8,7 +8,7 @@ sampling starts, travels in ``transformer_options`` and is dropped with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -133,9 +133,17 @@ class SamplingRun:
     latent_size: tuple[int, int]
     cache: TextCache
     sigma_ranges: list[tuple[float, float]]
-    _plans: dict[Hashable, CallPlan | None] = field(default_factory=dict)
-    _texts: dict[Hashable, tuple[TextStates, ...]] = field(default_factory=dict)
-    _groups: dict[Hashable, Groups] = field(default_factory=dict)
+    _plans: dict[Hashable, CallPlan | None] = field(default_factory=dict, init=False)
+    _texts: dict[Hashable, tuple[TextStates, ...]] = field(default_factory=dict, init=False)
+    _groups: dict[Hashable, Groups] = field(default_factory=dict, init=False)
+
+    def forgetful(self) -> SamplingRun:
+        """The same run with nothing kept from earlier calls, nor for later ones.
+
+        For calls under weight hooks: text states, keys and values all come from weights that the
+        hooks may change between steps.
+        """
+        return replace(self, cache=TextCache(0))
 
     def active_patches(self, sigmas: torch.Tensor) -> tuple[int, ...]:
         """Indices of the patches whose percent range holds the current sigma."""

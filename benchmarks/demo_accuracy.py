@@ -26,8 +26,8 @@ import host
 GRIDS = {2: (1, 2, 256), 4: (2, 2, 256), 9: (3, 3, 384)}  # rows, columns, picture size in pixels
 
 
-def random_sentence(rng: random.Random, n: int) -> tuple[str, list[str], str]:
-    """A list sentence, its objects in reading order, and the background."""
+def random_sentence(rng: random.Random, n: int) -> str:
+    """A list of n objects, all of different kinds, and a background."""
     from regional_dit.demo_model.world import BACKGROUND_NAMES, COLOR_NAMES, SHAPES
 
     kinds = [(color, shape) for color in COLOR_NAMES for shape in SHAPES]
@@ -39,7 +39,7 @@ def random_sentence(rng: random.Random, n: int) -> tuple[str, list[str], str]:
     objects = [f"a {color} {shape}" for color, shape in chosen]
     background = rng.choice(list(BACKGROUND_NAMES))
     listed = ", ".join(objects[:-1]) + f" and {objects[-1]}"
-    return f"{listed} on {background} background", objects, background
+    return f"{listed} on {background} background"
 
 
 def sample(model: Any, positive: Any, negative: Any, size: int, seed: int, args: Any) -> Any:
@@ -90,7 +90,7 @@ def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     for scene in range(args.scenes):
         seed = args.first_seed + scene
-        sentence, _, _ = random_sentence(random.Random(seed * 1000 + n), n)
+        sentence = random_sentence(random.Random(seed * 1000 + n), n)
         plan = LLMProgressivePrompt.execute(
             sentence, n, "offline", 0, 0.0, "", "", regions=regions
         )[0]

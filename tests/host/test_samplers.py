@@ -141,6 +141,39 @@ def test_regional_keys_are_projected_once_per_sampling(model):
     assert sizes.count(2) == 4  # uncond and cond, each step
 
 
+def test_weight_hooks_reach_text_states_and_keys_at_every_step(model):
+    """A hook that changes the text projection in mid-run must not meet what was kept before it."""
+    import comfy.hooks
+
+    key = "diffusion_model.mlp_t5.2.weight"
+    weight = model.model.diffusion_model.mlp_t5[2].weight
+    delta = torch.randn(weight.shape, generator=torch.Generator().manual_seed(4)) * 0.5
+    frames = comfy.hooks.HookKeyframeGroup()
+    frames.add(comfy.hooks.HookKeyframe(strength=0.0, start_percent=0.0))
+    frames.add(comfy.hooks.HookKeyframe(strength=1.0, start_percent=0.5))
+
+    def run(scheduled: bool) -> torch.Tensor:
+        hook = comfy.hooks.WeightHook(strength_model=1.0)
+        hook.weights = {key: ("diff", (delta,))}
+        hook.need_weight_init = False
+        group = comfy.hooks.HookGroup()
+        group.add(hook)
+        if scheduled:
+            group.set_keyframes_on_hooks(frames)
+        # One region with the global prompt: with fresh text states it is the stock run.
+        one = patched(model, [BASE], rule=Couple(0.0))
+        stock = run_ksampler(
+            model, conditioning(BASE, hooks=group.clone()), conditioning(NEGATIVE), steps=4
+        )
+        ours = run_ksampler(one, positive(hooks=group.clone()), conditioning(NEGATIVE), steps=4)
+        torch.testing.assert_close(ours, stock, atol=1e-3, rtol=1e-3)
+        return stock
+
+    plain = run_ksampler(model, conditioning(BASE), conditioning(NEGATIVE), steps=4)
+    constant, scheduled = run(False), run(True)
+    assert (scheduled - constant).abs().max() > 1e-2 and (scheduled - plain).abs().max() > 1e-2
+
+
 def test_bypassing_the_node_removes_the_patch(model):
     """A model that skips the patch node has nothing of it, though both share the network."""
     run_ksampler(patched(model), positive(), conditioning(NEGATIVE))
