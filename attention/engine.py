@@ -1,59 +1,148 @@
-"""Fast execution of groups: gather the queries, call the host's attention, scatter the result.
+"""Fast execution of groups: gather the queries, call attention, scatter the result.
 
 No mask of any kind reaches the attention backend, so flash, Sage and memory-efficient kernels keep
-working, and with hard regions the number of query-key products does not depend on R. Equals
+working, and with hard regions the number of query-key products does not depend on R. Where every
+block counts alike, one call of the host's own attention function over all of them does it; where
+log-weights differ by query, partial results are merged by their log-sum-exp. Equals
 ``reference.py`` (tested to 1e-5 in fp32).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import torch
 
-from .errors import RegionalError
-from .groups import Attention, Group, Groups
+from .groups import Attention, Group, Groups, KeyBlock
+from .partial import Partial, attention_with_lse
 
-KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
+KeyValue = tuple[torch.Tensor, torch.Tensor]
+KeysValues = Sequence[KeyValue]
+PartialAttention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Partial]
+
+
+class Keys(Protocol):
+    """Keys and values of every source, wherever they lie."""
+
+    def gather(self, blocks: Sequence[KeyBlock]) -> KeyValue:
+        """(k, v) [B, H, T, D] of the blocks, one after the other."""
+        ...
+
+
+class SeparateTexts:
+    """Keys of cross-attention: per prompt (k, v), each [B, H, T_r, D]; index 0 is the global one.
+
+    Prompts that no block names may be missing (shape is not looked at).
+    """
+
+    def __init__(self, texts: KeysValues) -> None:
+        self._texts = texts
+
+    def gather(self, blocks: Sequence[KeyBlock]) -> KeyValue:
+        return joined(self._pick(block) for block in blocks)
+
+    def _pick(self, block: KeyBlock) -> KeyValue:
+        k, v = self._texts[block.source]
+        if block.tokens is not None:
+            k, v = k.index_select(2, block.tokens), v.index_select(2, block.tokens)
+        return (k if block.scale == 1.0 else k * block.scale), v
+
+
+def joined(pairs: Iterable[KeyValue]) -> KeyValue:
+    """Keys and values one behind the other, without a copy where there is one pair only."""
+    listed = list(pairs)
+    if len(listed) == 1:
+        return listed[0]
+    return torch.cat([k for k, _ in listed], dim=2), torch.cat([v for _, v in listed], dim=2)
 
 
 def attend(
-    q: torch.Tensor, texts: KeysValues, groups: Groups, attention: Attention
+    q: torch.Tensor,
+    keys: Keys | KeysValues,
+    groups: Groups,
+    attention: Attention,
+    partial: PartialAttention = attention_with_lse,
 ) -> torch.Tensor:
     """Run attention as the groups say.
 
     Args:
-        q: [B, H, N, D] queries, positions already applied.
-        texts: per prompt (k, v), each [B, H, T_r, D]; index 0 is the global prompt. Prompts that
-            no group names may be missing (shape is not looked at).
-        groups: from a rule, tensors on q's device.
+        q: [B, H, N, D] queries of one source, positions already applied.
+        keys: where the keys lie; a plain sequence is taken as the texts of cross-attention.
+        groups: of that source, from a rule; tensors on q's device.
         attention: the host's attention function.
+        partial: attention that also returns its log-sum-exp.
 
     Returns:
-        [B, N, C] in q's dtype, before the output projection.
+        [B, N, C] in q's dtype, before the output projection. Queries in no group get zeros.
     """
     batch, heads, n_tokens, head_dim = q.shape
+    source = SeparateTexts(keys) if isinstance(keys, Sequence) else keys
     if len(groups) == 1 and groups[0].queries is None:
-        return _one_group(q, texts, groups[0], attention)
+        return _one_group(q, source, groups[0], attention, partial)
     out = q.new_zeros(batch, n_tokens, heads * head_dim)
     for group in groups:
         if group.queries is None:
-            out += _one_group(q, texts, group, attention)
+            out += _one_group(q, source, group, attention, partial)
         else:
             picked = q.index_select(2, group.queries)
-            out.index_add_(1, group.queries, _one_group(picked, texts, group, attention))
+            result = _one_group(picked, source, group, attention, partial)
+            out.index_add_(1, group.queries, result)
     return out
 
 
 def _one_group(
-    q: torch.Tensor, texts: KeysValues, group: Group, attention: Attention
+    q: torch.Tensor, keys: Keys, group: Group, attention: Attention, partial: PartialAttention
 ) -> torch.Tensor:
-    if len(group.blocks) != 1:
-        raise RegionalError(
-            f"A group has {len(group.blocks)} key blocks; this engine mixes groups of one block."
-        )
-    keys, values = texts[group.blocks[0].prompt]
-    out = attention(q, keys, values)
+    if is_plain(group):
+        k, v = keys.gather(group.blocks)
+        out = attention(q, k, v)
+    else:
+        out = _merge(q, keys, group.blocks, partial)
     if group.weight is None:
         return out
     return out * group.weight[:, None].to(out.dtype)
+
+
+def is_plain(group: Group) -> bool:
+    """Whether one unweighted softmax over all blocks is what the group means."""
+    if len(group.blocks) == 1:
+        return group.blocks[0].queries is None
+    return all(block.log_weight is None and block.queries is None for block in group.blocks)
+
+
+def _merge(
+    q: torch.Tensor, keys: Keys, blocks: Sequence[KeyBlock], partial: PartialAttention
+) -> torch.Tensor:
+    """O = sum_b e^(LSE_b + lambda_b) O_b / sum_b e^(LSE_b + lambda_b), without any N x T tensor."""
+    parts = []
+    total = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
+    for listed in _alike(blocks):
+        block = listed[0]
+        k, v = keys.gather(listed)
+        out, lse = partial(q if block.queries is None else q.index_select(2, block.queries), k, v)
+        if block.log_weight is not None:
+            lse = lse + block.log_weight
+        parts.append((block.queries, out, lse))
+        if block.queries is None:
+            total = torch.logaddexp(total, lse)
+        else:
+            seen = total.index_select(2, block.queries)
+            total.index_copy_(2, block.queries, torch.logaddexp(seen, lse))
+    batch, heads, n_queries, head_dim = q.shape
+    result = q.new_zeros(batch, n_queries, heads, head_dim).transpose(1, 2)
+    for queries, out, lse in parts:
+        if queries is None:
+            share = (lse - total).exp_().to(out.dtype)
+            result.addcmul_(out, share[..., None])
+        else:
+            share = (lse - total.index_select(2, queries)).exp_().to(out.dtype)
+            result.index_add_(2, queries, out * share[..., None])
+    return result.transpose(1, 2).reshape(batch, n_queries, heads * head_dim)
+
+
+def _alike(blocks: Sequence[KeyBlock]) -> list[list[KeyBlock]]:
+    """Blocks that every query sees with log-weight zero need one call, not one each."""
+    plain = [b for b in blocks if b.log_weight is None and b.queries is None]
+    others = [[b] for b in blocks if b.log_weight is not None or b.queries is not None]
+    return ([plain] if plain else []) + others

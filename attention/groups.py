@@ -1,7 +1,7 @@
 """The vocabulary that rules speak and the engine understands.
 
 A rule turns token ownership into *groups*. Each group is a set of query tokens that see the same
-list of *key blocks* (a key block is the text of one prompt, or another run of key tokens)::
+list of *key blocks* (a key block is the text of one prompt, or a run of image tokens)::
 
     O[q] = sum over groups g that hold q of  weight_g[q] * softmax-attention(q, blocks of g)
 
@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-BASE = 0  # index of the global prompt's key block; region r has index r, counted from one
+BASE = 0  # source index of the global prompt; region r has index r, counted from one
+IMAGE = -1  # source index of the image tokens (joint attention only)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,18 +26,28 @@ class KeyBlock:
     """A set of key tokens.
 
     Attributes:
-        prompt: which prompt's text: 0 the global one, r = 1..R a regional one.
-        log_weight: [Q] float32 added to the scores of this block, or None for zero. Only useful
+        source: whose tokens: 0 the global prompt's text, r = 1..R a regional one's, or IMAGE.
+        tokens: [T] int64 indices of the source's tokens, or None for all of them.
+        queries: [P] int64 positions within the group's queries that see this block, or None for
+            all of them. A query that no block lists is an error of the rule.
+        log_weight: float32 added to the scores of this block, [P], or None for zero. Only useful
             where a group has several blocks; inside a single block it cancels.
+        scale: factor of the scores of this block (Omost's area normalisation).
     """
 
-    prompt: int
+    source: int
+    tokens: torch.Tensor | None = None
+    queries: torch.Tensor | None = None
     log_weight: torch.Tensor | None = None
+    scale: float = 1.0
 
     def to(self, device: torch.device) -> KeyBlock:
-        if self.log_weight is None:
-            return self
-        return replace(self, log_weight=self.log_weight.to(device))
+        return replace(
+            self,
+            tokens=_moved(self.tokens, device),
+            queries=_moved(self.queries, device),
+            log_weight=_moved(self.log_weight, device),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,20 +56,27 @@ class Group:
 
     Attributes:
         blocks: at least one key block.
-        queries: [Q] int64 token indices without repeats, or None for all N tokens.
+        queries: [Q] int64 token indices without repeats, or None for all N tokens of the source.
         weight: [Q] float mixing weight of this group's output, or None for one.
+        source: whose tokens ask: IMAGE, or (joint attention only) the text of a prompt.
     """
 
     blocks: tuple[KeyBlock, ...]
     queries: torch.Tensor | None = None
     weight: torch.Tensor | None = None
+    source: int = IMAGE
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Group:
         return Group(
             tuple(block.to(device) for block in self.blocks),
-            None if self.queries is None else self.queries.to(device),
+            _moved(self.queries, device),
             None if self.weight is None else self.weight.to(device, dtype),
+            self.source,
         )
+
+
+def _moved(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
+    return None if tensor is None else tensor.to(device)
 
 
 Groups = tuple[Group, ...]

@@ -16,9 +16,10 @@ from typing import Any
 import comfy.model_management
 from comfy.patcher_extension import WrappersMP
 
-from .errors import HostError, PromptError
-from .families import Family, find_family
+from .errors import HostError, PromptError, RegionalError
+from .families import FAMILIES, CallInputs, Family, find_family
 from .prompts import MARKER
+from .rules import Rule
 from .sampling import Entry, RegionalPatch, SamplingRun, TextCache
 
 KEY = "regional_dit"
@@ -39,9 +40,11 @@ def install(model: Any, patch: RegionalPatch) -> Any:
     Raises:
         UnsupportedModelError: the model is of no supported family.
         PromptError: the prompts were encoded for another model.
+        RegionalError: a rule that this family cannot do.
     """
     family = find_family(model.model)
-    check_texts(family, patch)
+    check_rule(family, patch.rule)
+    check_texts(family, model.model, patch)
     patches = (*patches_of(model), patch)
     patched = model.clone()
     patched.set_attachments(KEY, patches)
@@ -59,9 +62,31 @@ def patches_of(model: Any) -> tuple[RegionalPatch, ...]:
     return model.get_attachment(KEY) or ()
 
 
-def check_texts(family: Family, patch: RegionalPatch) -> None:
-    """Raise where a prompt lacks what the family's text encoder gives."""
+def check_rule(family: Family, rule: Rule) -> None:
+    """Raise where the rule is for another kind of attention than the family has."""
+    if rule.attention == family.attention:
+        return
+    kinds = {"cross": "cross-attention", "joint": "joint attention"}
+    good = ", ".join(f.name for f in FAMILIES if f.attention == rule.attention)
+    default = family.default_rule(0.3).name
+    raise RegionalError(
+        f"The rule '{rule.name}' is made for {kinds[rule.attention]} ({good}), but this model is "
+        f"{family.name}, which has {kinds[family.attention]}. Disconnect the rule to get "
+        f"'{default}', or connect a rule for {kinds[family.attention]}."
+    )
+
+
+def check_texts(family: Family, model: Any, patch: RegionalPatch) -> None:
+    """Raise where a prompt is not what the family's text encoder gives."""
+    width = family.text_width(model)
     for index, text in enumerate(patch.prompts.texts):
+        got = text["cross_attn"].shape[-1]
+        if got != width:
+            raise PromptError(
+                f"The prompt of region {index + 1} has text states of width {got}, but "
+                f"{family.name} reads {width}. It was encoded with another model's text encoder: "
+                "connect the CLIP that was loaded with this model."
+            )
         missing = [key for key in family.text_keys if key not in text]
         if missing:
             raise PromptError(
@@ -94,14 +119,14 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             CACHE_LIMIT_BYTES,
             int(comfy.model_management.get_free_memory(noise.device) * CACHE_SHARE),
         )
-        to_sigma = model.model_sampling.percent_to_sigma
         run = SamplingRun(
             family=family,
             patches=patches,
             entries=entries,
             latent_size=tuple(noise.shape[-2:]),
             cache=TextCache(budget),
-            sigma_ranges=[patch.percent.to_sigmas(to_sigma) for patch in patches],
+            schedule=sigmas.tolist(),
+            percent_to_sigma=model.model_sampling.percent_to_sigma,
         )
         options = extra_args["model_options"]
         transformer_options = {**options.get("transformer_options", {}), KEY: run}
@@ -165,10 +190,10 @@ def _apply_model_wrapper() -> Any:
         hooked = getattr(model.current_patcher, "current_hooks", None) is not None
         active: SamplingRun = run.forgetful() if hooked else run
         plan = active.plan(model, x, options["uuids"], options["sigmas"])
-        args = (x, t, c_concat, c_crossattn, control, options)
         if plan is None:
-            return executor(*args, **kwargs)
-        with active.family.patched(model, plan, active.cache):
-            return executor(*args, **kwargs)
+            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        inputs = CallInputs(c_crossattn, options, kwargs)
+        with active.family.patched(model, plan, active.cache, inputs) as call:
+            return executor(x, t, c_concat, call.context, control, call.options, **call.extra)
 
     return apply_model

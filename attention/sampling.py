@@ -7,7 +7,7 @@ sampling starts, travels in ``transformer_options`` and is dropped with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from .groups import Groups, groups_to
 from .prompts import RegionalPrompts
 from .rules import Rule
 from .schedule import PercentRange
+from .step import Step
 from .tokens import TokenGrid, require_visible
 
 if TYPE_CHECKING:
@@ -61,9 +62,17 @@ class TextStates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerJob:
-    """What one layer does for the rows of one conditioning entry."""
+    """What one layer does for the rows of one conditioning entry.
+
+    Attributes:
+        rows: of the batch.
+        grid: the image tokens of this layer.
+        groups: from the rule, tensors on the device.
+        texts: of the R regions that the groups speak of.
+    """
 
     rows: slice
+    grid: TokenGrid
     groups: Groups
     texts: tuple[TextStates, ...]
 
@@ -73,14 +82,14 @@ class CallPlan:
     """What every patched layer does in a model call of this make-up.
 
     Attributes:
-        n_tokens: image tokens that the latent gives.
         chunks: row ranges of the conditioning entries in the batch.
         layers: patched layers only.
+        memo: what a family works out from the plan once.
     """
 
-    n_tokens: int
     chunks: tuple[slice, ...]
     layers: dict[int, tuple[LayerJob, ...]]
+    memo: dict[Hashable, Any] = field(default_factory=dict)
 
     def plain_rows(self, jobs: tuple[LayerJob, ...]) -> list[slice]:
         """Row ranges that keep the stock attention in a layer with these jobs."""
@@ -125,6 +134,8 @@ class SamplingRun:
         entries: conditioning entries by their uuid.
         latent_size: (height, width) of the whole latent.
         cache: keys and values of regional prompts.
+        schedule: sigmas of this sampling, n_steps + 1 of them.
+        percent_to_sigma: of the model.
     """
 
     family: Family
@@ -132,7 +143,8 @@ class SamplingRun:
     entries: dict[Any, Entry]
     latent_size: tuple[int, int]
     cache: TextCache
-    sigma_ranges: list[tuple[float, float]]
+    schedule: Sequence[float]
+    percent_to_sigma: Callable[[float], float]
     _plans: dict[Hashable, CallPlan | None] = field(default_factory=dict, init=False)
     _texts: dict[Hashable, tuple[TextStates, ...]] = field(default_factory=dict, init=False)
     _groups: dict[Hashable, Groups] = field(default_factory=dict, init=False)
@@ -145,16 +157,17 @@ class SamplingRun:
         """
         return replace(self, cache=TextCache(0))
 
-    def active_patches(self, sigmas: torch.Tensor) -> tuple[int, ...]:
+    def _active_patches(self, step: Step) -> Iterator[int]:
         """Indices of the patches whose percent range holds the current sigma."""
-        if all(patch.percent.is_full for patch in self.patches):
-            return tuple(range(len(self.patches)))  # no need to read sigma back from the device
-        sigma = float(sigmas.flatten()[0])
-        return tuple(
-            index
-            for index, (start, end) in enumerate(self.sigma_ranges)
-            if not self.patches[index].percent.is_empty and end < sigma <= start
-        )
+        for index, patch in enumerate(self.patches):
+            if patch.percent.is_empty:
+                continue
+            if patch.percent.is_full:  # no need to read sigma back from the device
+                yield index
+                continue
+            start, end = patch.percent.to_sigmas(self.percent_to_sigma)
+            if end < step.sigma <= start:
+                yield index
 
     def plan(
         self, model: Any, x: torch.Tensor, uuids: Sequence[Any], sigmas: torch.Tensor
@@ -163,7 +176,7 @@ class SamplingRun:
 
         Args:
             model: ComfyUI's BaseModel.
-            x: [B, channels, h, w] latent of the call.
+            x: [B, channels, h, w] or [B, channels, t, h, w] latent of the call.
             uuids: of the conditioning entries that the batch holds, in order.
             sigmas: current sigma, first element used.
         """
@@ -172,55 +185,67 @@ class SamplingRun:
                 f"A model call has {x.shape[0]} rows for {len(uuids)} conditioning entries. "
                 "Another patch splits the batch; regional prompts cannot tell whose rows are whose."
             )
-        height, width = x.shape[-2:]
-        active = self.active_patches(sigmas)
-        key = (active, tuple(uuids), x.shape[0], height, width, x.device)
+        step = Step(sigmas, self.schedule, self.percent_to_sigma)
+        phases = self._phases(model, step)
+        key = (tuple(phases.items()), tuple(uuids), x.shape, x.device)
         if key not in self._plans:
-            self._plans[key] = self._make_plan(model, x, uuids, active)
+            self._plans[key] = self._make_plan(model, x, uuids, phases)
         return self._plans[key]
 
+    def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Hashable]:
+        """(patch, layer) -> phase of its rule, of all that act at this step."""
+        n_layers = self.family.n_layers(model)
+        return {
+            (index, layer): phase
+            for index in self._active_patches(step)
+            for layer in self.patches[index].layers
+            if (phase := self.patches[index].rule.phase(layer, n_layers, step)) is not None
+        }
+
     def _make_plan(
-        self, model: Any, x: torch.Tensor, uuids: Sequence[Any], active: tuple[int, ...]
+        self,
+        model: Any,
+        x: torch.Tensor,
+        uuids: Sequence[Any],
+        phases: dict[tuple[int, int], Hashable],
     ) -> CallPlan | None:
         size = x.shape[0] // len(uuids)
         chunks = tuple(slice(i * size, (i + 1) * size) for i in range(len(uuids)))
         layers: dict[int, list[LayerJob]] = {}
-        n_tokens = 0
         for rows, uuid in zip(chunks, uuids, strict=True):
             entry = self.entries.get(uuid)
             if entry is None or entry.regional_uid is None:
                 continue
             chosen: dict[int, int] = {}  # layer -> patch; later patches overwrite earlier ones
-            for index in active:
-                patch = self.patches[index]
-                if patch.prompts.uid == entry.regional_uid:
-                    chosen.update(dict.fromkeys(patch.layers, index))
-            grid = self._grid(model, x, entry)
-            n_tokens = grid.n_tokens
+            for index, layer in phases:
+                if self.patches[index].prompts.uid == entry.regional_uid:
+                    chosen[layer] = index
             for layer, index in sorted(chosen.items()):
-                job = LayerJob(
-                    rows,
-                    self._groups_of(model, index, grid, x.device),
-                    self._texts_of(model, index, x.device),
-                )
+                grid = self._grid(model, x, entry, layer)
+                groups = self._groups_of(model, index, grid, phases[index, layer], x.device)
+                job = LayerJob(rows, grid, groups, self._texts_of(model, index, x.device))
                 layers.setdefault(layer, []).append(job)
         if not layers:
             return None
-        return CallPlan(n_tokens, chunks, {layer: tuple(jobs) for layer, jobs in layers.items()})
+        return CallPlan(chunks, {layer: tuple(jobs) for layer, jobs in layers.items()})
 
-    def _grid(self, model: Any, x: torch.Tensor, entry: Entry) -> TokenGrid:
+    def _grid(self, model: Any, x: torch.Tensor, entry: Entry, layer: int) -> TokenGrid:
         height, width = x.shape[-2:]
-        rows, cols, patch = self.family.token_shape(model, height, width)
+        shape = self.family.token_shape(model, tuple(x.shape[2:]), layer)
         top, left = (0, 0) if entry.area is None else entry.area[2:]
-        return TokenGrid(rows, cols, patch, height, width, top, left, *self.latent_size)
+        return TokenGrid(
+            shape.rows, shape.cols, shape.patch, height, width, top, left, *self.latent_size
+        )
 
-    def _groups_of(self, model: Any, index: int, grid: TokenGrid, device: torch.device) -> Groups:
-        key = (index, grid, device)
+    def _groups_of(
+        self, model: Any, index: int, grid: TokenGrid, phase: Hashable, device: torch.device
+    ) -> Groups:
+        key = (index, grid, phase, device)
         if key not in self._groups:
             patch = self.patches[index]
             if (grid.height, grid.width) == self.latent_size:  # a crop may well miss a region
                 require_visible(patch.prompts.regions, grid)
-            groups = patch.rule.groups(patch.prompts.regions, grid)
+            groups = patch.rule.groups(patch.prompts.regions, grid, phase)
             dtype = model.manual_cast_dtype or model.get_dtype()
             self._groups[key] = groups_to(groups, device, dtype)
         return self._groups[key]

@@ -202,7 +202,8 @@ def layer_ratios(tokens: int, args: argparse.Namespace) -> list[dict[str, Any]]:
                 entries={"uncond": Entry(None, None), "cond": Entry("bench", None)},
                 latent_size=(side, side),
                 cache=TextCache(1 << 30),
-                sigma_ranges=[],
+                schedule=[1.0, 0.0],
+                percent_to_sigma=lambda percent: 1.0 - percent,
             )
             plan = run.plan(model.model, latent, ["uncond", "cond"], torch.ones(1))
             if plan is None:

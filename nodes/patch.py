@@ -10,7 +10,7 @@ from ..attention.families import find_family
 from ..attention.host import install
 from ..attention.prompts import RegionalPrompts
 from ..attention.report import patch_report
-from ..attention.rules import Couple, Rule
+from ..attention.rules import Rule
 from ..attention.sampling import RegionalPatch
 from ..attention.schedule import PercentRange, layer_range
 from .types import CATEGORY, Regional, RuleSocket
@@ -103,7 +103,7 @@ class PatchCrossAttention(io.ComfyNode):
     ) -> io.NodeOutput:
         family = find_family(model.model)
         n_layers = family.n_layers(model.model)
-        used_rule = rule or Couple(base_ratio)
+        used_rule = rule or family.default_rule(base_ratio)
         layers = layer_range(
             first_layer, last_layer, n_layers, used_rule.default_last_layer(n_layers)
         )

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
 from ..prompts import Text
+from ..rules import AttentionKind, Rule
 
 if TYPE_CHECKING:
     from ..sampling import CallPlan, TextCache
+
+
+class TokenShape(NamedTuple):
+    """The image tokens of one layer: rows x cols per frame, ``patch`` latent pixels a side."""
+
+    rows: int
+    cols: int
+    patch: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallInputs:
+    """What a model call is given besides latent and time.
+
+    Attributes:
+        context: the text of all rows [B, T, C], as the conditioning holds it.
+        options: ``transformer_options``.
+        extra: further keyword arguments of the network.
+    """
+
+    context: torch.Tensor
+    options: dict[str, Any]
+    extra: dict[str, Any]
 
 
 class Family(Protocol):
@@ -20,6 +45,7 @@ class Family(Protocol):
     """
 
     name: str
+    attention: AttentionKind  # which rules it can do
     text_keys: tuple[str, ...]  # tensors that an encoded prompt must have
 
     def matches(self, model: Any) -> bool:
@@ -30,14 +56,25 @@ class Family(Protocol):
         """Number of transformer blocks."""
         ...
 
-    def token_shape(self, model: Any, height: int, width: int) -> tuple[int, int, int]:
-        """(rows, cols, patch) of the token grid for a latent of height x width."""
+    def text_width(self, model: Any) -> int:
+        """Channels of an encoded prompt's "cross_attn"."""
+        ...
+
+    def default_rule(self, base_ratio: float) -> Rule:
+        """The rule where the user connects none."""
+        ...
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        """Token grid of a layer for a latent of (h, w) or (t, h, w)."""
         ...
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
         """The text tokens [1, T, C_text] as the blocks see them, in the compute dtype."""
         ...
 
-    def patched(self, model: Any, plan: CallPlan, cache: TextCache) -> AbstractContextManager[None]:
-        """Patch the network for one call; restores it on exit, also after an exception."""
+    def patched(
+        self, model: Any, plan: CallPlan, cache: TextCache, inputs: CallInputs
+    ) -> AbstractContextManager[CallInputs]:
+        """Patch the network for one call and say what to call it with; restores it on exit, also
+        after an exception."""
         ...

@@ -19,14 +19,17 @@ import torch
 from ..engine import attend
 from ..errors import HostError
 from ..prompts import Text
+from ..rules import AttentionKind, Couple, Rule
 from ..sampling import CallPlan, LayerJob, TextCache
 from ..scoped import scoped_forwards
+from .base import CallInputs, TokenShape
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
 
 
 class HunyuanDiT:
     name = "HunyuanDiT"
+    attention: AttentionKind = "cross"
     text_keys: tuple[str, ...] = (
         "cross_attn",
         "attention_mask",
@@ -40,9 +43,16 @@ class HunyuanDiT:
     def n_layers(self, model: Any) -> int:
         return len(model.diffusion_model.blocks)
 
-    def token_shape(self, model: Any, height: int, width: int) -> tuple[int, int, int]:
+    def text_width(self, model: Any) -> int:
+        return model.diffusion_model.text_states_dim
+
+    def default_rule(self, base_ratio: float) -> Rule:
+        return Couple(base_ratio)
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
         patch = model.diffusion_model.patch_size
-        return (height + patch // 2) // patch, (width + patch // 2) // patch, patch
+        height, width = latent
+        return TokenShape((height + patch // 2) // patch, (width + patch // 2) // patch, patch)
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
         """CLIP and projected mT5 states with the learned padding, as the network's forward does.
@@ -60,14 +70,16 @@ class HunyuanDiT:
         return torch.cat([clip, t5], dim=1)
 
     @contextmanager
-    def patched(self, model: Any, plan: CallPlan, cache: TextCache) -> Iterator[None]:
+    def patched(
+        self, model: Any, plan: CallPlan, cache: TextCache, inputs: CallInputs
+    ) -> Iterator[CallInputs]:
         blocks = model.diffusion_model.blocks
         replacements = [
             (blocks[layer].attn2, regional_forward(blocks[layer].attn2, layer, jobs, plan, cache))
             for layer, jobs in plan.layers.items()
         ]
         with scoped_forwards(replacements):
-            yield
+            yield inputs
 
 
 def _pad(states: torch.Tensor, mask: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
@@ -92,10 +104,11 @@ def regional_forward(
         )
 
     def forward(x: torch.Tensor, y: torch.Tensor, freqs_cis_img: Any = None) -> tuple[torch.Tensor]:
-        if x.shape[1] != plan.n_tokens:
+        n_tokens = jobs[0].grid.n_tokens
+        if x.shape[1] != n_tokens:
             raise HostError(
                 f"HunyuanDiT layer {layer} has {x.shape[1]} image tokens, expected "
-                f"{plan.n_tokens} from the latent. Another patch changes the tokens; remove it."
+                f"{n_tokens} from the latent. Another patch changes the tokens; remove it."
             )
         q = _queries(attn2, x, freqs_cis_img)
         k, v = _keys_values(attn2, y)

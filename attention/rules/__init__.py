@@ -1,7 +1,7 @@
 """Rules: who looks at whom, how strongly and when. One file each."""
 
-from .base import Rule
+from .base import AttentionKind, Rule
 from .couple import Couple
 from .rcac import RCAC
 
-__all__ = ["RCAC", "Couple", "Rule"]
+__all__ = ["RCAC", "AttentionKind", "Couple", "Rule"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..errors import RegionalError
 from ..groups import Groups, mix_groups
 from ..regions import RegionSet
+from ..step import Step
 from ..tokens import TokenGrid, token_ownership
+from .base import AttentionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Couple:
         base_ratio: beta, 0..1. 0 = regions see their own prompt alone; 1 = global prompt alone.
     """
 
+    attention: ClassVar[AttentionKind] = "cross"
+
     base_ratio: float = 0.3
 
     def __post_init__(self) -> None:
@@ -36,7 +42,10 @@ class Couple:
     def default_last_layer(self, n_layers: int) -> int:
         return n_layers - 1
 
-    def groups(self, regions: RegionSet, grid: TokenGrid) -> Groups:
+    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+        return "always"
+
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
         return mix_groups(token_ownership(regions, grid, self.base_ratio))
 
     def describe(self) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..groups import Groups, mix_groups
 from ..regions import RegionSet
+from ..step import Step
 from ..tokens import TokenGrid, token_ownership
+from .base import AttentionKind
 
 # "4+1" of the reference: the regional prompts act in blocks 0..20 of 40, the global one after.
 REFERENCE_SHARE = 21 / 40
@@ -21,6 +25,8 @@ class RCAC:
     reference divides by zero there).
     """
 
+    attention: ClassVar[AttentionKind] = "cross"
+
     @property
     def name(self) -> str:
         return "rcac"
@@ -28,7 +34,10 @@ class RCAC:
     def default_last_layer(self, n_layers: int) -> int:
         return max(0, round(n_layers * REFERENCE_SHARE) - 1)
 
-    def groups(self, regions: RegionSet, grid: TokenGrid) -> Groups:
+    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+        return "always"
+
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
         return mix_groups(token_ownership(regions, grid, base_ratio=0.0))
 
     def describe(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regional_dit.attention import partial
 from regional_dit.attention.engine import attend
-from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.groups import Group, KeyBlock, mix_groups
+from regional_dit.attention.partial import attention_with_lse, written_out
 from regional_dit.attention.reference import attend_dense
 
 
@@ -94,7 +94,51 @@ def test_hard_regions_cost_no_extra_queries():
     assert sum(seen) == 60 and all(group.weight is None for group in groups)
 
 
-def test_a_merge_group_is_refused_in_words():
-    group = Group((KeyBlock(0), KeyBlock(1)))
-    with pytest.raises(RegionalError, match="2 key blocks"):
-        attend(torch.randn(1, 1, 2, 4), [], (group,), sdpa)
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.integers(0, 10_000))
+def test_merge_equals_the_dense_reference(case, seed):
+    """Random blocks: all or some of the queries, all or some of the tokens, weighted or not."""
+    q, texts, _ = case
+    generator = torch.Generator().manual_seed(seed)
+    n_tokens = q.shape[2]
+    coin = lambda: bool(torch.rand((), generator=generator) < 0.5)  # noqa: E731
+    some = lambda n: (torch.rand(n, generator=generator) < 0.6).nonzero()[:, 0]  # noqa: E731
+    blocks = []
+    for source, (k, _) in enumerate(texts):
+        tokens = some(k.shape[2]) if coin() else None
+        queries = some(n_tokens) if source and coin() else None  # source 0 is seen by every query
+        if tokens is not None and not tokens.numel():
+            tokens = None
+        if queries is not None and not queries.numel():
+            queries = None
+        n_seeing = n_tokens if queries is None else queries.numel()
+        log_weight = torch.randn(n_seeing, generator=generator) * 3 if coin() else None
+        blocks.append(KeyBlock(source, tokens, queries, log_weight, 1.5 if coin() else 1.0))
+    groups = (Group(tuple(blocks)), Group((KeyBlock(0),), queries=some(n_tokens)))
+    expected = attend_dense(q, texts, groups)
+    out = attend(q, texts, groups, sdpa)
+    torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
+    slow = attend(q, texts, groups, sdpa, lambda q, k, v: written_out(q, k, v, q.shape[-1] ** -0.5))
+    torch.testing.assert_close(slow.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_merge_in_low_precision_stays_close():
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 4, 64, 16, generator=generator)
+    texts = [
+        tuple(torch.randn(2, 4, 9, 16, generator=generator) for _ in range(2)) for _ in range(3)
+    ]
+    weights = torch.rand(3, 64, generator=generator).log()
+    groups = (Group(tuple(KeyBlock(r, log_weight=weights[r]) for r in range(3))),)
+    expected = attend_dense(q, texts, groups)
+    half = attend(q.bfloat16(), [(k.bfloat16(), v.bfloat16()) for k, v in texts], groups, sdpa)
+    assert (half.double() - expected).abs().max() / expected.abs().max() < 2e-2
+
+
+def test_written_out_scores_stay_bounded(monkeypatch):
+    monkeypatch.setattr(partial, "MAX_SCORES", 64)
+    q, k, v = (torch.randn(2, 3, n, 8) for n in (33, 7, 7))
+    out, lse = partial.written_out(q, k, v, 0.3)
+    wanted, wanted_lse = attention_with_lse(q, k, v, 0.3)
+    torch.testing.assert_close(out, wanted)
+    torch.testing.assert_close(lse, wanted_lse)

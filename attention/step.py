@@ -1,0 +1,62 @@
+"""Where in the denoising a model call stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+
+class Step:
+    """The step that a model call belongs to.
+
+    The current sigma lies on the device; it is read back when first asked for, so that rules and
+    ranges that do not depend on the step cost no synchronisation.
+
+    Args:
+        sigmas: current sigma, first element used.
+        schedule: all sigmas of this sampling, n_steps + 1 of them, falling.
+        percent_to_sigma: of the model; maps elapsed share 0..1 of the denoising to sigma.
+    """
+
+    def __init__(
+        self,
+        sigmas: torch.Tensor,
+        schedule: Sequence[float],
+        percent_to_sigma: Callable[[float], float],
+    ) -> None:
+        self._sigmas = sigmas
+        self._schedule = schedule
+        self._percent_to_sigma = percent_to_sigma
+        self._sigma: float | None = None
+
+    @property
+    def sigma(self) -> float:
+        """Current sigma (in flow models the time from 1 down to 0)."""
+        if self._sigma is None:
+            self._sigma = float(self._sigmas.flatten()[0])
+        return self._sigma
+
+    @property
+    def n_steps(self) -> int:
+        return max(1, len(self._schedule) - 1)
+
+    @property
+    def index(self) -> int:
+        """0-based step, the last one whose sigma is at or above the current one.
+
+        Samplers that evaluate between two steps thus count as in the step that they began.
+        """
+        above = sum(sigma >= self.sigma * (1 - 1e-5) for sigma in self._schedule[:-1])
+        return max(0, above - 1)
+
+    @property
+    def share(self) -> float:
+        """Elapsed share of the steps of this sampling, index / n_steps, 0..1."""
+        return self.index / self.n_steps
+
+    def before(self, percent: float) -> bool:
+        """Whether less than ``percent`` (0..1) of the model's denoising has passed."""
+        if percent <= 0.0:
+            return False
+        return percent >= 1.0 or self.sigma > float(self._percent_to_sigma(percent))
