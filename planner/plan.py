@@ -7,14 +7,17 @@ follows arXiv 2504.10148.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from .compose import compose_prompt
 from .errors import PlanError
+from .mask import RegionMask
 from .schema import MAX_NOTES, MAX_REGIONS, MAX_TEXT, MAX_WORDS, PLAN_VERSION, parse_plan_json
 
 Box = tuple[float, float, float, float]
@@ -40,6 +43,10 @@ class RegionPlan:
         negative: what this region must not show.
         phrase: the whole prompt, where joining the two levels would not read as it was written;
             empty: the levels are joined by `compose_prompt`.
+        feather: width of the soft border, 0 to 1, as a share of the canvas; see `regions.Box`.
+        mask: a painted shape that fills `box`, or None: the region is the whole box.
+        color: "#rrggbb" in which the editor draws the region; empty: by its number.
+        locked: whether the editor keeps the region from being moved.
     """
 
     high_level: str
@@ -51,6 +58,10 @@ class RegionPlan:
     attributes: tuple[str, ...] = ()
     negative: str = ""
     phrase: str = ""
+    feather: float = 0.0
+    mask: RegionMask | None = None
+    color: str = ""
+    locked: bool = False
 
     def __post_init__(self) -> None:
         for name in ("high_level", "low_level", "instance", "negative", "phrase"):
@@ -71,6 +82,20 @@ class RegionPlan:
             if not isinstance(self.box, tuple):
                 raise PlanError(f"A box is {_show(self.box)}; expected a tuple of four numbers.")
             check_box(self.box)
+        self._check_drawing()
+
+    def _check_drawing(self) -> None:
+        if not _is_number(self.feather) or not 0 <= self.feather <= 1:
+            raise PlanError(
+                f"A region's feather is {_show(self.feather)}; expected 0 to 1, a share of the "
+                "canvas."
+            )
+        if self.mask is not None and self.box is None:
+            raise PlanError("A region has a mask but no box; the mask fills the region's box.")
+        if not isinstance(self.color, str) or not re.fullmatch(r"(#[0-9a-fA-F]{6})?", self.color):
+            raise PlanError(f"A region's color is {_show(self.color)}; expected #rrggbb or nothing.")
+        if not isinstance(self.locked, bool):
+            raise PlanError(f"A region's locked is {_show(self.locked)}; expected true or false.")
 
     def prompt(self, level: Level = "both") -> str:
         """The text to encode for this region.
@@ -102,6 +127,7 @@ class Plan:
         aspect: width / height of the canvas, or None if it does not matter.
         background: what lies behind everything ("on black background").
         notes: what could not be placed or had to be changed, in sentences.
+        source: `fingerprint` of the plan that a drawing was taken from; empty: drawn from nothing.
     """
 
     global_prompt: str
@@ -110,11 +136,13 @@ class Plan:
     aspect: float | None = None
     background: str = ""
     notes: tuple[str, ...] = ()
+    source: str = ""
 
     def __post_init__(self) -> None:
         for name in ("global_prompt", "negative_prompt", "background"):
             _check_text(name, getattr(self, name), MAX_TEXT)
         _check_words("notes", self.notes, MAX_NOTES)
+        _check_text("source", self.source, 64)
         if not isinstance(self.regions, tuple) or not all(
             isinstance(region, RegionPlan) for region in self.regions
         ):
@@ -134,7 +162,17 @@ class Plan:
     def to_json(self) -> str:
         """The plan as indented JSON, valid by `plan.schema.json`; `from_json` reads it back."""
         fields = asdict(self)
+        if not self.source:
+            del fields["source"]
+        for region in fields["regions"]:  # what only the editor makes is left out where unused
+            for name in ("feather", "mask", "color", "locked"):
+                if not region[name]:
+                    del region[name]
         return json.dumps({"version": PLAN_VERSION, **fields}, ensure_ascii=False, indent=2)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that tell this plan from another."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -149,11 +187,14 @@ class Plan:
         for index, region in enumerate(fields.pop("regions", [])):
             box = region.pop("box", None)
             attributes = tuple(region.pop("attributes", ()))
+            mask = region.pop("mask", None)
             try:
                 regions.append(
                     RegionPlan(
                         box=None if box is None else check_box(box),
                         attributes=attributes,
+                        mask=None if mask is None else RegionMask(**mask),
+                        feather=float(region.pop("feather", 0.0)),
                         weight=float(region.pop("weight", 1.0)),
                         order=int(region.pop("order", 0)),
                         **region,

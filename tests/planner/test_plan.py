@@ -146,7 +146,7 @@ def test_hostile_json_is_a_short_plan_error(text):
         ({"regions": [{"high_level": "a", "box": [0, 1]}]}, "expected at least 4 items"),
         (
             {"regions": [{"high_level": "a", "colour": "red"}]},
-            r"regions\[0\]: .*expected only the keys attributes, box, high_level",
+            r"regions\[0\]: .*expected only the keys attributes, box, color",
         ),
         ({"regions": [{"high_level": "a", "order": 1.5}]}, "got 1.5, expected integer"),
         ({"regions": [{"high_level": "a", "weight": True}]}, "got true, expected number"),
