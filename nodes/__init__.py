@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .conditioning import AppendRegionConditioning, RegionalConditioning
 from .demo import DemoDiTLoader, ScoreDemoScene
+from .editor import RegionEditor
 from .patch import PatchCrossAttention
 from .planner import LLMProgressivePrompt
 from .regions import RegionsFromMasks, RegionSplit
@@ -14,6 +15,7 @@ from .rules import RCACRule
 NODES: list[type[io.ComfyNode]] = [
     RegionSplit,
     RegionsFromMasks,
+    RegionEditor,
     LLMProgressivePrompt,
     RegionalConditioning,
     AppendRegionConditioning,

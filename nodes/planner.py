@@ -7,13 +7,14 @@ from typing import Any
 import comfy.model_management
 from comfy_api.latest import io, ui
 
-from ..attention.errors import PromptError, RegionError
-from ..attention.regions import MAX_REGIONS, Box, Region, RegionSet
+from ..attention.errors import PromptError
+from ..attention.regions import MAX_REGIONS, RegionSet
 from ..planner.endpoints import get_endpoint
 from ..planner.length import bound_plan
 from ..planner.llm import plan_with_llm
 from ..planner.offline import plan_offline
 from ..planner.plan import Plan
+from .plan_regions import regions_of
 from .prompt_length import token_limits
 from .types import CATEGORY, PlanSocket, Regions
 
@@ -181,23 +182,6 @@ class LLMProgressivePrompt(io.ComfyNode):
             regions or regions_of(plan),
             ui=ui.PreviewText(_summary(plan)),
         )
-
-
-def regions_of(plan: Plan) -> RegionSet:
-    """The boxes of a plan as regions; the nearest to the viewer wins where they overlap.
-
-    Raises:
-        RegionError: a region of the plan has no box.
-    """
-    regions = []
-    for index, region in enumerate(plan.regions):
-        if region.box is None:
-            raise RegionError(
-                f"Region {index + 1} of the plan has no box, and no regions are connected. Connect "
-                "a Region Split, or give every region of the plan a box."
-            )
-        regions.append(Region(Box(*region.box), order=region.order, name=str(index + 1)))
-    return RegionSet(tuple(regions), "front")
 
 
 def _summary(plan: Plan) -> str:

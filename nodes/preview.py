@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 BACKGROUND = 0.16  # grey of canvas that no region covers
+WEIGHTS_SIZE_PX = 768  # of the picture of weights, about
 
 
 def region_color(index: int) -> tuple[float, float, float]:
@@ -37,6 +39,38 @@ def label_regions(masks: torch.Tensor) -> torch.Tensor:
         size = max(14.0, min(48.0, float(mask.sum()) ** 0.5 / 4))
         draw.text((x, y), str(index + 1), fill=(20, 20, 20), anchor="mm", font_size=size)
     return torch.from_numpy(np.asarray(image).astype(np.float32) / 255.0)[None]
+
+
+def show_weights(
+    weights: torch.Tensor, rows: int, cols: int, colors: Sequence[tuple[float, float, float]]
+) -> torch.Tensor:
+    """Draw who owns each token, one square per token.
+
+    Args:
+        weights: [R + 1, rows * cols] float in 0..1 whose columns sum to one; row 0 is the global
+            prompt's, drawn in grey.
+        rows, cols: the token grid.
+        colors: one (r, g, b) in 0..1 per region.
+
+    Returns:
+        [1, height, width, 3] float32 in 0..1, ComfyUI's IMAGE; the longer side is about 768.
+    """
+    palette = torch.tensor([(BACKGROUND,) * 3, *colors])
+    cells = torch.einsum("rn,rc->nc", weights, palette).reshape(rows, cols, 3)
+    side = max(1, round(WEIGHTS_SIZE_PX / max(rows, cols)))
+    picture = cells.repeat_interleave(side, 0).repeat_interleave(side, 1)
+    if side >= 6:  # lines between tokens, where there is room for them
+        picture[side - 1 :: side] *= 0.8
+        picture[:, side - 1 :: side] *= 0.8
+    return picture.clamp(0, 1)[None]
+
+
+def parse_color(text: str, index: int) -> tuple[float, float, float]:
+    """A colour "#rrggbb"; empty: the one of this index."""
+    if not text:
+        return region_color(index)
+    red, green, blue = (int(text[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    return red, green, blue
 
 
 def _anchor(mask: torch.Tensor) -> tuple[float, float]:

@@ -32,7 +32,8 @@ class RegionMask:
     def __post_init__(self) -> None:
         for name in ("width", "height"):
             side = getattr(self, name)
-            if isinstance(side, bool) or not isinstance(side, int) or not 1 <= side <= MAX_MASK_SIDE:
+            whole = isinstance(side, int) and not isinstance(side, bool)
+            if not whole or not 1 <= side <= MAX_MASK_SIDE:
                 raise PlanError(
                     f"A mask's {name} is {str(side)[:40]}; expected 1 to {MAX_MASK_SIDE} cells."
                 )
@@ -51,7 +52,7 @@ class RegionMask:
             )
         if not sum(lengths[1::2]):
             raise PlanError(
-                "A mask is empty. Paint it, leave the mask out, or remove the region and its prompt."
+                "A mask is empty. Paint it, leave it out, or remove the region and its prompt."
             )
 
     def lengths(self) -> list[int]:

@@ -26,6 +26,7 @@ Level = Literal["both", "high", "low"]
 MAX_WEIGHT = 10.0
 MAX_ORDER = 1000
 MIN_ASPECT, MAX_ASPECT = 1 / 16, 16.0
+_COLOR = r"(#[0-9a-fA-F]{6})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class RegionPlan:
             )
         if self.mask is not None and self.box is None:
             raise PlanError("A region has a mask but no box; the mask fills the region's box.")
-        if not isinstance(self.color, str) or not re.fullmatch(r"(#[0-9a-fA-F]{6})?", self.color):
-            raise PlanError(f"A region's color is {_show(self.color)}; expected #rrggbb or nothing.")
+        if not isinstance(self.color, str) or not re.fullmatch(_COLOR, self.color):
+            raise PlanError(f"A region's color is {_show(self.color)}; expected #rrggbb or none.")
         if not isinstance(self.locked, bool):
             raise PlanError(f"A region's locked is {_show(self.locked)}; expected true or false.")
 
