@@ -1,0 +1,102 @@
+"""Summary of the semantic benchmark's results: shares, intervals, cost, and the README's table.
+
+Measures, all with Wilson's 95 % intervals:
+
+object      regions with the right object: colour and shape, its centre and most of its area inside
+colour      regions in which the right colour covers more than half of all that is drawn
+foreign     regions with another region's or an unasked-for object centred in them
+background  pictures whose background is right in every region and, where canvas is left over, that
+            leave at least 90 % of it empty
+leak        mean share of foreign colours among the drawn pixels of a region (no interval)
+
+Regions of one picture are not independent, so the intervals of the first three count them with the
+design effect of the clusters (Kish 1965, estimated per cell, at least 1).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from semantic_methods import DEFAULT, GROUPS
+from semantic_scenes import LAYOUTS
+
+PER_REGION = ("object", "colour", "foreign")
+
+
+def require_same_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Raise if the results beside ``path`` were made with other sampler settings."""
+    if not path.is_file():
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    if before != settings:
+        raise SystemExit(
+            f"{path} holds results with {before}, you asked for {settings}. Give another --name."
+        )
+
+
+def clustered_share(clusters: list[list[int]]) -> dict[str, Any]:
+    """Share of ones over all clusters (pictures) of equal size, with an interval."""
+    from regional_dit.demo_model.score import wilson_interval
+
+    size, count = len(clusters[0]), len(clusters)
+    total = size * count
+    share = sum(map(sum, clusters)) / total
+    effect = 1.0
+    if size > 1 and count > 1 and 0 < share < 1:
+        between = sum((fmean(c) - share) ** 2 for c in clusters) / (count - 1)
+        effect = max(1.0, between / (share * (1 - share) / size))
+    n = total / effect
+    low, high = wilson_interval(share * n, n)  # type: ignore[arg-type]
+    return {"share": round(share, 4), "interval": [round(low, 4), round(high, 4)], "n": total}
+
+
+def summarise(rows: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, Any]:
+    """Cells by layout and method."""
+    by_cell: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        by_cell[row["layout"], row["method"]][row["scene"]] = row
+    cells = []
+    for (layout, method), scenes in by_cell.items():
+        results = list(scenes.values())
+        cell: dict[str, Any] = {"layout": layout, "method": method, "scenes": len(results)}
+        for measure in PER_REGION:
+            cell[measure] = clustered_share([r[measure] for r in results])
+        cell["background"] = clustered_share([[r["background"]] for r in results])
+        cell["leak"] = round(fmean(x for r in results for x in r["leak"]), 4)
+        cell["cpu_s"] = round(median(r["cpu_s"] for r in results), 3)
+        cells.append(cell)
+    plain = {c["layout"]: c["cpu_s"] for c in cells if c["method"] in ("merged", "first-0")}
+    for cell in cells:
+        base = plain.get(cell["layout"])
+        cell["cost"] = round(cell["cpu_s"] / base, 2) if base else None
+    order = {m.name: i for i, m in enumerate(m for g in GROUPS.values() for m in g)}
+    cells.sort(key=lambda c: (list(LAYOUTS).index(c["layout"]), order.get(c["method"], 99)))
+    return {"settings": settings, "default": DEFAULT, "cells": cells}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """One table for all layouts, methods in the order of their groups."""
+    labels = {m.name: m.label for group in GROUPS.values() for m in group}
+    lines = [
+        "| layout | method | scenes | right object | right colour | foreign object | colour leak "
+        "| background kept | cost |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for cell in report["cells"]:
+        shown = [_percent(cell[m]) for m in (*PER_REGION, "background")]
+        cost = "" if cell["cost"] is None else f"{cell['cost']:.2f} x"
+        lines.append(
+            f"| {cell['layout']} | {labels.get(cell['method'], cell['method'])} "
+            f"| {cell['scenes']} | {shown[0]} | {shown[1]} | {shown[2]} | {cell['leak']:.0%} "
+            f"| {shown[3]} | {cost} |"
+        )
+    return "\n".join(lines)
+
+
+def _percent(value: dict[str, Any]) -> str:
+    low, high = value["interval"]
+    return f"{100 * value['share']:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
