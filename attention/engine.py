@@ -9,13 +9,15 @@ log-weights differ by query, partial results are merged by their log-sum-exp. Eq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 
 from .groups import Attention, Group, Groups, KeyBlock
-from .partial import Partial, attention_with_lse
+from .partial import Partial, attention_with_lse, score_extremes
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
 KeysValues = Sequence[KeyValue]
@@ -94,6 +96,8 @@ def attend(
 def _one_group(
     q: torch.Tensor, keys: Keys, group: Group, attention: Attention, partial: PartialAttention
 ) -> torch.Tensor:
+    if group.query_scale is not None:
+        q = q * group.query_scale[:, None].to(q.dtype)
     if is_plain(group):
         k, v = keys.gather(group.blocks)
         out = attention(q, k, v)
@@ -108,7 +112,7 @@ def is_plain(group: Group) -> bool:
     """Whether one unweighted softmax over all blocks is what the group means."""
     if len(group.blocks) == 1:
         return group.blocks[0].queries is None
-    return all(block.log_weight is None and block.queries is None for block in group.blocks)
+    return not any(block.shifts_scores or block.queries is not None for block in group.blocks)
 
 
 def _merge(
@@ -116,6 +120,7 @@ def _merge(
 ) -> torch.Tensor:
     """O = sum_b e^(LSE_b + lambda_b) O_b / sum_b e^(LSE_b + lambda_b), without any N x T tensor."""
     parts = []
+    largest, smallest = _extremes(q, keys, blocks)
     total = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
     for listed in _alike(blocks):
         block = listed[0]
@@ -123,6 +128,11 @@ def _merge(
         out, lse = partial(q if block.queries is None else q.index_select(2, block.queries), k, v)
         if block.log_weight is not None:
             lse = lse + block.log_weight
+        if block.per_token:
+            lse = lse - math.log(k.shape[2])
+        if block.to_max is not None and block.to_min is not None:
+            who = slice(None) if block.queries is None else block.queries
+            lse = lse + block.to_max * largest[..., who] + block.to_min * smallest[..., who]
         parts.append((block.queries, out, lse))
         if block.queries is None:
             total = torch.logaddexp(total, lse)
@@ -141,8 +151,23 @@ def _merge(
     return result.transpose(1, 2).reshape(batch, n_queries, heads * head_dim)
 
 
+def _extremes(
+    q: torch.Tensor, keys: Keys, blocks: Sequence[KeyBlock]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Largest and smallest score [B, H, Q] of each query, where a block asks for them."""
+    largest = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
+    smallest = -largest
+    if all(block.to_max is None for block in blocks):
+        return largest, smallest
+    for block in blocks:
+        k, _ = keys.gather([replace(block, scale=1.0)])
+        high, low = score_extremes(q, k)
+        largest, smallest = torch.maximum(largest, high), torch.minimum(smallest, low)
+    return largest, smallest
+
+
 def _alike(blocks: Sequence[KeyBlock]) -> list[list[KeyBlock]]:
     """Blocks that every query sees with log-weight zero need one call, not one each."""
-    plain = [b for b in blocks if b.log_weight is None and b.queries is None]
-    others = [[b] for b in blocks if b.log_weight is not None or b.queries is not None]
+    plain = [b for b in blocks if not b.shifts_scores and b.queries is None]
+    others = [[b] for b in blocks if b.shifts_scores or b.queries is not None]
     return ([plain] if plain else []) + others

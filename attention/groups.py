@@ -33,6 +33,11 @@ class KeyBlock:
         log_weight: float32 added to the scores of this block, [P], or None for zero. Only useful
             where a group has several blocks; inside a single block it cancels.
         scale: factor of the scores of this block (Omost's area normalisation).
+        to_max: [P] multiples of the query's largest score over all keys of the group, added to
+            the scores of this block; the same for to_min and the smallest. ``scale`` does not
+            change these extremes. Both or none (DenseDiffusion).
+        to_min: see ``to_max``.
+        per_token: subtract log T from the scores, so that prompts of unlike lengths count alike.
     """
 
     source: int
@@ -40,6 +45,14 @@ class KeyBlock:
     queries: torch.Tensor | None = None
     log_weight: torch.Tensor | None = None
     scale: float = 1.0
+    to_max: torch.Tensor | None = None
+    to_min: torch.Tensor | None = None
+    per_token: bool = False
+
+    @property
+    def shifts_scores(self) -> bool:
+        """Whether anything is added to the scores, which matters beside other blocks."""
+        return self.log_weight is not None or self.to_max is not None or self.per_token
 
     def to(self, device: torch.device) -> KeyBlock:
         return replace(
@@ -47,6 +60,8 @@ class KeyBlock:
             tokens=_moved(self.tokens, device),
             queries=_moved(self.queries, device),
             log_weight=_moved(self.log_weight, device),
+            to_max=_moved(self.to_max, device),
+            to_min=_moved(self.to_min, device),
         )
 
 
@@ -59,19 +74,22 @@ class Group:
         queries: [Q] int64 token indices without repeats, or None for all N tokens of the source.
         weight: [Q] float mixing weight of this group's output, or None for one.
         source: whose tokens ask: IMAGE, or (joint attention only) the text of a prompt.
+        query_scale: [Q] factors of the queries, or None for one.
     """
 
     blocks: tuple[KeyBlock, ...]
     queries: torch.Tensor | None = None
     weight: torch.Tensor | None = None
     source: int = IMAGE
+    query_scale: torch.Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Group:
-        return Group(
-            tuple(block.to(device) for block in self.blocks),
-            _moved(self.queries, device),
-            None if self.weight is None else self.weight.to(device, dtype),
-            self.source,
+        return replace(
+            self,
+            blocks=tuple(block.to(device) for block in self.blocks),
+            queries=_moved(self.queries, device),
+            weight=None if self.weight is None else self.weight.to(device, dtype),
+            query_scale=None if self.query_scale is None else self.query_scale.to(device, dtype),
         )
 
 

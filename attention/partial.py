@@ -62,3 +62,24 @@ def written_out(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float)
         lse[:, :, part] = scores.logsumexp(-1)
         out[:, :, part] = (scores - lse[:, :, part, None]).exp().to(v.dtype) @ v
     return out, lse
+
+
+def score_extremes(q: torch.Tensor, k: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Largest and smallest of the scores q K^T / sqrt(D), in slices of queries.
+
+    Args:
+        q, k: [B, H, Q, D], [B, H, T, D].
+
+    Returns:
+        Two [B, H, Q] float32.
+    """
+    batch, heads, n_queries, head_dim = q.shape
+    rows = max(1, MAX_SCORES // max(1, batch * heads * k.shape[2]))
+    keys = k.float().transpose(-1, -2) * head_dim**-0.5
+    high = torch.empty(batch, heads, n_queries, dtype=torch.float32, device=q.device)
+    low = torch.empty_like(high)
+    for start in range(0, n_queries, rows):
+        part = slice(start, start + rows)
+        scores = q[:, :, part].float() @ keys
+        low[:, :, part], high[:, :, part] = scores.aminmax(dim=-1)
+    return high, low

@@ -5,18 +5,21 @@ Every score is materialised; nothing is gathered, skipped or cached.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 
 from .engine import KeysValues, KeyValue
-from .groups import Groups
+from .groups import Groups, KeyBlock
 
 
 def attend_dense(
     q: torch.Tensor, sources: KeysValues | Mapping[int, KeyValue], groups: Groups
 ) -> torch.Tensor:
     """O[n] = sum_g weight_g[n] softmax_{blocks of g}(scale q_n K^T / sqrt(D) + log_weight) V.
+
+    Further terms of the scores as ``KeyBlock`` and ``Group`` name them.
 
     Args and result as ``engine.attend``, ``sources`` being (k, v) [B, H, T, D] by source index;
     computed in float64.
@@ -25,23 +28,41 @@ def attend_dense(
     out = torch.zeros(batch, heads, n_tokens, head_dim, dtype=torch.float64)
     for group in groups:
         chosen = torch.arange(n_tokens) if group.queries is None else group.queries.cpu()
-        scores, values = [], []
+        asking = q.double().cpu()[:, :, chosen]
+        if group.query_scale is not None:
+            asking = asking * group.query_scale.double().cpu()[:, None]
+        raw, values = [], []
         for block in group.blocks:
             k, v = (t.double().cpu() for t in sources[block.source])
             if block.tokens is not None:
                 k, v = k[:, :, block.tokens.cpu()], v[:, :, block.tokens.cpu()]
-            score = q.double().cpu()[:, :, chosen] @ k.transpose(-1, -2) / head_dim**0.5
-            seen = torch.zeros(len(chosen), 1, dtype=torch.float64)
-            if block.log_weight is not None and block.queries is None:
-                seen = block.log_weight.double().cpu()[:, None]
-            elif block.queries is not None:
-                seen.fill_(float("-inf"))
-                seen[block.queries.cpu(), 0] = (
-                    0.0 if block.log_weight is None else block.log_weight.double().cpu()
-                )
-            scores.append(score * block.scale + seen)
+            raw.append(asking @ k.transpose(-1, -2) / head_dim**0.5)
             values.append(v)
+        largest = torch.cat(raw, -1).amax(-1, keepdim=True)
+        smallest = torch.cat(raw, -1).amin(-1, keepdim=True)
+        scores = [
+            _block_scores(block, score, largest, smallest)
+            for block, score in zip(group.blocks, raw, strict=True)
+        ]
         result = torch.cat(scores, -1).softmax(-1) @ torch.cat(values, -2)
         weight = 1.0 if group.weight is None else group.weight.double().cpu()[:, None]
         out[:, :, chosen] += weight * result
     return out.transpose(1, 2).reshape(batch, n_tokens, heads * head_dim)
+
+
+def _block_scores(
+    block: KeyBlock, raw: torch.Tensor, largest: torch.Tensor, smallest: torch.Tensor
+) -> torch.Tensor:
+    """Scores [B, H, Q, T] of one block from its plain scores; -inf where it is not seen."""
+    seen = torch.arange(raw.shape[2]) if block.queries is None else block.queries.cpu()
+    scores = raw[:, :, seen] * block.scale
+    if block.log_weight is not None:
+        scores = scores + block.log_weight.double().cpu()[:, None]
+    if block.to_max is not None and block.to_min is not None:
+        scores = scores + block.to_max.double().cpu()[:, None] * largest[:, :, seen]
+        scores = scores + block.to_min.double().cpu()[:, None] * smallest[:, :, seen]
+    if block.per_token:
+        scores = scores - math.log(raw.shape[-1])
+    result = torch.full_like(raw, float("-inf"))
+    result[:, :, seen] = scores
+    return result

@@ -55,6 +55,21 @@ class Step:
         """Elapsed share of the steps of this sampling, index / n_steps, 0..1."""
         return self.index / self.n_steps
 
+    @property
+    def percent(self) -> float:
+        """Elapsed share 0..1 of the model's denoising: ``percent_to_sigma`` the other way round.
+
+        In models with discrete timesteps this is 1 - t / 1000.
+        """
+        low, high = 0.0, 1.0
+        for _ in range(20):
+            middle = (low + high) / 2
+            if float(self._percent_to_sigma(middle)) > self.sigma:
+                low = middle
+            else:
+                high = middle
+        return high
+
     def before(self, percent: float) -> bool:
         """Whether less than ``percent`` (0..1) of the model's denoising has passed."""
         if percent <= 0.0:

@@ -113,8 +113,14 @@ def test_merge_equals_the_dense_reference(case, seed):
             queries = None
         n_seeing = n_tokens if queries is None else queries.numel()
         log_weight = torch.randn(n_seeing, generator=generator) * 3 if coin() else None
-        blocks.append(KeyBlock(source, tokens, queries, log_weight, 1.5 if coin() else 1.0))
-    groups = (Group(tuple(blocks)), Group((KeyBlock(0),), queries=some(n_tokens)))
+        to_max, to_min = torch.rand(2, n_seeing, generator=generator) if coin() else (None, None)
+        scale = 1.5 if coin() else 1.0
+        blocks.append(KeyBlock(source, tokens, queries, log_weight, scale, to_max, to_min, coin()))
+    query_scale = torch.rand(n_tokens, generator=generator) if coin() else None
+    groups = (
+        Group(tuple(blocks), query_scale=query_scale),
+        Group((KeyBlock(0),), queries=some(n_tokens)),
+    )
     expected = attend_dense(q, texts, groups)
     out = attend(q, texts, groups, sdpa)
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
