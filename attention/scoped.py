@@ -11,14 +11,21 @@ import torch
 
 
 @contextmanager
-def scoped_forwards(replacements: Sequence[tuple[Any, Callable[..., Any]]]) -> Iterator[None]:
+def scoped_forwards(
+    replacements: Sequence[tuple[Any, Callable[..., Any]]], *, recursive: bool = True
+) -> Iterator[None]:
     """Give each module its replacement forward; on exit, also after an exception, put back what
-    was there, so that nothing of ours is ever left on a model."""
+    was there, so that nothing of ours is ever left on a model.
+
+    Args:
+        replacements: (module, forward).
+        recursive: keep torch.compile out of all that the forwards call, not only of themselves.
+    """
     undo: list[tuple[Any, Any]] = []
     try:
         for module, forward in replacements:
             undo.append((module, module.__dict__.get("forward")))
-            module.forward = _without_compile(forward)
+            module.forward = without_compile(forward, recursive=recursive)
         yield
     finally:
         for module, previous in reversed(undo):
@@ -28,8 +35,9 @@ def scoped_forwards(replacements: Sequence[tuple[Any, Callable[..., Any]]]) -> I
                 module.forward = previous
 
 
-def _without_compile(forward: Callable[..., Any]) -> Callable[..., Any]:
+def without_compile(forward: Callable[..., Any], *, recursive: bool = True) -> Callable[..., Any]:
+    """The function, run as written also inside a compiled model."""
     # Importing dynamo costs seconds, so it is only asked where something compiled already did.
     if "torch._dynamo" in sys.modules:
-        return torch.compiler.disable(forward)
+        return torch.compiler.disable(forward, recursive=recursive)
     return forward

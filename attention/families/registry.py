@@ -6,9 +6,10 @@ from typing import Any
 
 from ..errors import UnsupportedModelError
 from .base import Family
+from .flux import Flux
 from .hunyuan_dit import HunyuanDiT
 
-FAMILIES: tuple[Family, ...] = (HunyuanDiT(),)
+FAMILIES: tuple[Family, ...] = (HunyuanDiT(), Flux())
 
 
 def find_family(model: Any) -> Family:

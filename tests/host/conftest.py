@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 
 def _helper(name: str) -> ModuleType:
@@ -18,8 +19,12 @@ def _helper(name: str) -> ModuleType:
     return module
 
 
-_hunyuan = _helper("tiny_hunyuan")
-_clip = _helper("tiny_hydit_clip")
+torch.set_num_threads(1)  # tiny models: a second thread only waits
+
+for _path in sorted(Path(__file__).parent.glob("tiny_*.py")):
+    _helper(_path.stem)
+_hunyuan = sys.modules["tiny_hunyuan"]
+_clip = sys.modules["tiny_hydit_clip"]
 _helper("regional_models")
 
 

@@ -1,0 +1,157 @@
+"""Bind: hard text binding in joint attention, with the image free to see itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from ..errors import RegionalError
+from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
+from ..regions import RegionSet
+from ..step import Step
+from ..tokens import TokenGrid, token_ownership
+from .base import AttentionKind
+
+OPEN, ISOLATED = "open", "isolated"
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Each region's text and image see each other; the global prompt stays; the image is open.
+
+    Text tokens T_r ask [T_r, I_r], global ones [T_0, all image]. Image tokens ask all text that
+    owns a share of them, with log-weights log omega_r (``tokens.token_ownership``), and the whole
+    image; in the isolated layers, early in the denoising, only their own region's image and,
+    without base ratio, their own text. Later on the model runs unpatched.
+
+    Combines published parts: text binding that outlives the isolation of the image (3DIS-FLUX,
+    2501.05131), isolation in the middle layers only (DreamRenderer, 2503.12885), an open image with
+    a retained global prompt (EliGen, 2501.01097). The combination is ours.
+
+    Attributes:
+        base_ratio: beta, share of the global prompt inside the regions, 0..1.
+        isolate_until: part of the denoising (0..1) during which the middle layers are isolated.
+        release_at: part of the denoising (0..1) from which on the model runs unpatched.
+        isolated_layers: (first, last) of the isolated layers, or None for the middle third.
+    """
+
+    attention: ClassVar[AttentionKind] = "joint"
+
+    base_ratio: float = 0.3
+    isolate_until: float = 0.2
+    release_at: float = 0.5
+    isolated_layers: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("base_ratio", "isolate_until", "release_at"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise RegionalError(f"{name} is {value!r}, expected 0..1.")
+
+    @property
+    def name(self) -> str:
+        return "bind"
+
+    def default_last_layer(self, n_layers: int) -> int:
+        return n_layers - 1
+
+    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+        if self.release_at < 1.0 and not step.before(self.release_at):
+            return None
+        first, last = self.isolated_layers or middle_third(n_layers)
+        if first <= layer <= last and step.before(self.isolate_until):
+            return ISOLATED
+        return OPEN
+
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+        isolated = phase == ISOLATED
+        ownership = token_ownership(regions, grid, 0.0 if isolated else self.base_ratio)
+        members = region_members(token_ownership(regions, grid))
+        visible = members if isolated else [None] * len(members)
+        return (
+            *text_groups(members),
+            *image_groups(ownership, visible),
+        )
+
+    def describe(self) -> str:
+        where = "the middle third of the layers"
+        if self.isolated_layers:
+            where = f"layers {self.isolated_layers[0]} to {self.isolated_layers[1]}"
+        return (
+            f"bind, base ratio {self.base_ratio:g}; image regions isolated in {where} until "
+            f"{self.isolate_until:.0%}, unpatched from {self.release_at:.0%} on"
+        )
+
+
+def middle_third(n_layers: int) -> tuple[int, int]:
+    """(first, last): 19..37 of Flux's 57 layers, 20..39 of Qwen-Image's 60."""
+    return n_layers // 3, 2 * n_layers // 3 - 1
+
+
+def region_members(ownership: torch.Tensor) -> list[torch.Tensor | None]:
+    """The image tokens that a region's text and image are bound to: key sides are hard.
+
+    Args:
+        ownership: [R + 1, N] without base ratio.
+
+    Returns:
+        R index tensors, or None where it is every token: tokens that the region owns by more than
+        half of what it owns of any token, so that faint regions are bound as well.
+    """
+    members: list[torch.Tensor | None] = []
+    for share in ownership[1:]:
+        inside = (share > 0.5 * share.amax()).nonzero()[:, 0]
+        members.append(None if inside.numel() == share.numel() else inside)
+    return members
+
+
+def text_groups(members: list[torch.Tensor | None]) -> Groups:
+    """Global text asks itself and the image; regional text asks itself and its own image tokens."""
+    groups = [Group((KeyBlock(BASE), KeyBlock(IMAGE)), source=BASE)]
+    for r, inside in enumerate(members, start=1):
+        blocks = [KeyBlock(r)]
+        if inside is None or inside.numel():
+            blocks.append(KeyBlock(IMAGE, inside))
+        groups.append(Group(tuple(blocks), source=r))
+    return tuple(groups)
+
+
+def image_groups(ownership: torch.Tensor, visible: list[torch.Tensor | None]) -> Groups:
+    """Image tokens ask the text that owns them and the visible image.
+
+    Tokens with one owner need no log-weight, hence no merge. The others are merged, in one group
+    for each view of the image.
+
+    Args:
+        ownership: [R + 1, N].
+        visible: per region the image tokens that its own ones see, None for all. Tokens that
+            belong to the global prompt see all.
+    """
+    groups = []
+    owner = ownership.argmax(0)
+    sole = ownership.amax(0) == 1.0
+    views = [None, *visible]
+    for prompt, view in enumerate(views):
+        queries = (sole & (owner == prompt)).nonzero()[:, 0]
+        if queries.numel():
+            blocks = (KeyBlock(prompt), KeyBlock(IMAGE, view))
+            groups.append(Group(blocks, _unless_all(queries, owner)))
+    if all(view is None for view in views):
+        owner = torch.zeros_like(owner)  # one view of the image: one group
+    for home in owner[~sole].unique().tolist():
+        queries = (~sole & (owner == home)).nonzero()[:, 0]
+        blocks = [KeyBlock(IMAGE, views[home])]
+        for prompt, share in enumerate(ownership[:, queries]):
+            seeing = share.nonzero()[:, 0]
+            if seeing.numel():
+                listed = None if seeing.numel() == queries.numel() else seeing
+                blocks.append(KeyBlock(prompt, None, listed, share[seeing].log()))
+        groups.append(Group(tuple(blocks), _unless_all(queries, owner)))
+    return tuple(groups)
+
+
+def _unless_all(queries: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
+    return None if queries.numel() == tokens.numel() else queries
