@@ -123,7 +123,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             family=family,
             patches=patches,
             entries=entries,
-            latent_size=tuple(noise.shape[-2:]),
+            latent_size=tuple(noise.shape[2:]),
             cache=TextCache(budget),
             schedule=sigmas.tolist(),
             percent_to_sigma=model.model_sampling.percent_to_sigma,

@@ -91,16 +91,24 @@ class Region:
             above 1 the region takes from its neighbours and from the global prompt.
         order: larger is nearer to the viewer; used by ``RegionSet`` in overlap mode "front".
         name: label for previews and reports.
+        frames: part of a video in which the region exists, (start, end) as shares of the latent
+            frames, 0 <= start < end <= 1; None for all of it. Means nothing in a still picture.
     """
 
     shape: Box | torch.Tensor
     weight: float = 1.0
     order: int = 0
     name: str = ""
+    frames: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.weight <= 10.0:
             raise RegionError(f"Region weight is {self.weight!r}, expected a number from 0 to 10.")
+        if self.frames is not None and not 0.0 <= self.frames[0] < self.frames[1] <= 1.0:
+            raise RegionError(
+                f"Frame range {self.frames[0]:g}..{self.frames[1]:g} is empty or leaves the video. "
+                "Expected start < end, both between 0 and 1."
+            )
         if isinstance(self.shape, torch.Tensor):
             _check_mask(self.shape, self.name)
 
@@ -242,13 +250,32 @@ class RegionSet:
         pairs = zip(self.regions, weights, strict=True)
         return replace(self, regions=tuple(replace(r, weight=w) for r, w in pairs))
 
-    def coverage(self, x_edges: torch.Tensor, y_edges: torch.Tensor) -> torch.Tensor:
+    @property
+    def has_frames(self) -> bool:
+        """Whether some region exists in a part of the video only."""
+        return any(region.frames is not None for region in self.regions)
+
+    def coverage(
+        self,
+        x_edges: torch.Tensor,
+        y_edges: torch.Tensor,
+        t_edges: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Share of each grid cell that each region covers, overlaps resolved.
 
+        Args:
+            x_edges, y_edges: see ``Box.coverage``.
+            t_edges: [frames + 1] float, borders of a video's latent frames as shares of its
+                length; None leaves the regions' frame ranges out of account.
+
         Returns:
-            [R, rows, cols] float32 in 0..1. The sum over R may exceed one in mode "blend".
+            [R, rows, cols], or [R, frames, rows, cols] where ``t_edges`` is given, float32 in
+            0..1. The sum over R may exceed one in mode "blend".
         """
         stack = torch.stack([r.coverage(x_edges, y_edges) for r in self.regions])
+        if t_edges is not None:
+            times = [_axis_coverage(t_edges, *(r.frames or (0.0, 1.0)), 0.0) for r in self.regions]
+            stack = torch.stack(times)[:, :, None, None] * stack[:, None]
         if self.overlap == "front":
             free = torch.ones_like(stack[0])
             for index in sorted(range(len(self)), key=lambda i: -self.regions[i].order):

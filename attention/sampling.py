@@ -45,11 +45,18 @@ class Entry:
 
     Attributes:
         regional_uid: id of the regional prompts whose global prompt it is, or None.
-        area: (height, width, top, left) in latent pixels, or None for the whole latent.
+        area: sizes, then offsets of the latent's last axes, such as (height, width, top, left) in
+            latent pixels; None for the whole latent.
     """
 
     regional_uid: str | None
-    area: tuple[int, int, int, int] | None
+    area: tuple[int, ...] | None
+
+    def offsets(self, n_axes: int) -> tuple[int, ...]:
+        """Where the area begins on each of the latent's last axes (frames, rows, columns)."""
+        area = self.area or ()
+        starts = area[len(area) // 2 :][:n_axes]
+        return (0,) * (n_axes - len(starts)) + tuple(starts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +139,7 @@ class SamplingRun:
         patches: of the model, in the order of their nodes; in a layer that two of them claim, the
             later one acts.
         entries: conditioning entries by their uuid.
-        latent_size: (height, width) of the whole latent.
+        latent_size: (height, width) or (frames, height, width) of the whole latent.
         cache: keys and values of regional prompts.
         schedule: sigmas of this sampling, n_steps + 1 of them.
         percent_to_sigma: of the model.
@@ -141,7 +148,7 @@ class SamplingRun:
     family: Family
     patches: Sequence[RegionalPatch]
     entries: dict[Any, Entry]
-    latent_size: tuple[int, int]
+    latent_size: tuple[int, ...]
     cache: TextCache
     schedule: Sequence[float]
     percent_to_sigma: Callable[[float], float]
@@ -230,11 +237,25 @@ class SamplingRun:
         return CallPlan(chunks, {layer: tuple(jobs) for layer, jobs in layers.items()})
 
     def _grid(self, model: Any, x: torch.Tensor, entry: Entry, layer: int) -> TokenGrid:
-        height, width = x.shape[-2:]
-        shape = self.family.token_shape(model, tuple(x.shape[2:]), layer)
-        top, left = (0, 0) if entry.area is None else entry.area[2:]
+        size = tuple(x.shape[2:])
+        shape = self.family.token_shape(model, size, layer)
+        offsets = entry.offsets(len(size))
+        full = self.latent_size
+        first_frame: int | None = 0
+        if len(size) == 3:
+            first_frame = offsets[0]
+            if (entry.area is None or len(entry.area) < 6) and size[0] != full[0]:
+                first_frame = None  # the host shows the model a window of the video
         return TokenGrid(
-            shape.rows, shape.cols, shape.patch, height, width, top, left, *self.latent_size
+            shape.rows,
+            shape.cols,
+            shape.patch,
+            *size[-2:],
+            *offsets[-2:],
+            *full[-2:],
+            frames=shape.frames,
+            first_frame=first_frame,
+            full_frames=full[0] if len(full) == 3 else 1,
         )
 
     def _groups_of(
@@ -243,7 +264,7 @@ class SamplingRun:
         key = (index, grid, phase, device)
         if key not in self._groups:
             patch = self.patches[index]
-            if (grid.height, grid.width) == self.latent_size:  # a crop may well miss a region
+            if grid.is_whole:  # a crop may well miss a region
                 require_visible(patch.prompts.regions, grid)
             groups = patch.rule.groups(patch.prompts.regions, grid, phase)
             dtype = model.manual_cast_dtype or model.get_dtype()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .errors import RegionError
+from .errors import HostError, RegionError
 from .regions import RegionSet
 
 # Weights below this are rounding of box borders, not intent: dropping them keeps tokens that lie
@@ -19,11 +19,15 @@ class TokenGrid:
     """The image tokens of one model call.
 
     Attributes:
-        rows, cols: tokens down and across; N = rows * cols, row by row.
+        rows, cols: tokens down and across; N = frames * rows * cols, frame by frame, row by row.
         patch: latent pixels per token side.
         height, width: latent pixels of this call (an area conditioning crops the latent).
         top, left: where that crop begins in the full latent.
         full_height, full_width: latent pixels of the whole canvas.
+        frames: latent frames of this call, 1 for a picture.
+        first_frame: where they begin in the whole video; None where that is not known, because
+            the host cuts the video into windows.
+        full_frames: latent frames of the whole video.
     """
 
     rows: int
@@ -35,10 +39,19 @@ class TokenGrid:
     left: int
     full_height: int
     full_width: int
+    frames: int = 1
+    first_frame: int | None = 0
+    full_frames: int = 1
 
     @property
     def n_tokens(self) -> int:
-        return self.rows * self.cols
+        return self.frames * self.rows * self.cols
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the call holds the whole canvas, in all frames."""
+        whole = (self.full_height, self.full_width, self.full_frames)
+        return (self.height, self.width, self.frames) == whole
 
     def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Token borders (x [cols + 1], y [rows + 1]) as canvas fractions.
@@ -48,6 +61,33 @@ class TokenGrid:
         x = torch.arange(self.cols + 1).mul(self.patch).clamp_max(self.width) + self.left
         y = torch.arange(self.rows + 1).mul(self.patch).clamp_max(self.height) + self.top
         return x.double() / self.full_width, y.double() / self.full_height
+
+    def frame_edges(self) -> torch.Tensor:
+        """Borders [frames + 1] of the latent frames as shares of the video.
+
+        Raises:
+            HostError: the host runs the model on windows of the video.
+        """
+        if self.first_frame is None:
+            raise HostError(
+                f"The model is run on {self.frames} of {self.full_frames} latent frames at a time "
+                "(context windows), and a region has a frame range. Which frames they are is not "
+                "told to patches: remove the frame ranges, or the context windows."
+            )
+        return (torch.arange(self.frames + 1) + self.first_frame).double() / self.full_frames
+
+
+def token_coverage(regions: RegionSet, grid: TokenGrid) -> torch.Tensor:
+    """Share of each token that each region covers, overlaps resolved: [R, N] float32 in 0..1."""
+    if regions.has_frames and grid.full_frames > 1:
+        return regions.coverage(*grid.edges(), grid.frame_edges()).flatten(1)
+    return regions.coverage(*grid.edges()).flatten(1).repeat(1, grid.frames)
+
+
+def normalised(weights: torch.Tensor) -> torch.Tensor:
+    """Mixing weights [R + 1, N] whose columns sum to one, without the negligible ones."""
+    weights = weights.masked_fill(weights < NEGLIGIBLE_WEIGHT, 0.0)
+    return weights / weights.sum(0)
 
 
 def token_ownership(regions: RegionSet, grid: TokenGrid, base_ratio: float = 0.0) -> torch.Tensor:
@@ -67,15 +107,13 @@ def token_ownership(regions: RegionSet, grid: TokenGrid, base_ratio: float = 0.0
     Returns:
         [R + 1, N] float32 on the CPU; row 0 is the global prompt; columns sum to one.
     """
-    masks = regions.coverage(*grid.edges()).flatten(1)
+    masks = token_coverage(regions, grid)
     masks = masks / masks.sum(0).clamp_min(1.0)
     strength = torch.tensor([r.weight for r in regions.regions]) * (1.0 - base_ratio)
     owned = masks * strength[:, None]
     owned = owned / owned.sum(0).clamp_min(1.0)
     base = (1.0 - owned.sum(0, keepdim=True)).clamp_min(0.0)
-    weights = torch.cat([base, owned])
-    weights = weights.masked_fill(weights < NEGLIGIBLE_WEIGHT, 0.0)
-    return weights / weights.sum(0)
+    return normalised(torch.cat([base, owned]))
 
 
 def require_visible(regions: RegionSet, grid: TokenGrid) -> None:
@@ -84,7 +122,7 @@ def require_visible(regions: RegionSet, grid: TokenGrid) -> None:
     Raises:
         RegionError: the region is too small for this latent, or lies wholly behind others.
     """
-    largest = regions.coverage(*grid.edges()).flatten(1).amax(1).tolist()
+    largest = token_coverage(regions, grid).amax(1).tolist()
     for index, (region, share) in enumerate(zip(regions.regions, largest, strict=True)):
         if region.weight > 0.0 and share < NEGLIGIBLE_WEIGHT:
             raise RegionError(

@@ -21,6 +21,7 @@ class TokenShape(NamedTuple):
     rows: int
     cols: int
     patch: int
+    frames: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,8 +7,8 @@ values of the regional prompts are computed once per sampling.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import comfy.ldm.hydit.attn_layers as attn_layers
@@ -16,21 +16,15 @@ import comfy.model_base
 import comfy.ops
 import torch
 
-from ..engine import attend
-from ..errors import HostError
+from ..engine import KeyValue
 from ..prompts import Text
-from ..rules import AttentionKind, Couple, Rule
-from ..sampling import CallPlan, LayerJob, TextCache
-from ..scoped import scoped_forwards
-from .base import CallInputs, TokenShape
-
-KeyValue = tuple[torch.Tensor, torch.Tensor]
+from .base import TokenShape
+from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
 
 
-class HunyuanDiT:
+class HunyuanDiT(CrossAttentionFamily):
     name = "HunyuanDiT"
-    attention: AttentionKind = "cross"
-    text_keys: tuple[str, ...] = (
+    text_keys = (
         "cross_attn",
         "attention_mask",
         "conditioning_mt5xl",
@@ -40,14 +34,11 @@ class HunyuanDiT:
     def matches(self, model: Any) -> bool:
         return isinstance(model, comfy.model_base.HunyuanDiT)
 
-    def n_layers(self, model: Any) -> int:
-        return len(model.diffusion_model.blocks)
+    def modules(self, model: Any) -> Sequence[Any]:
+        return [block.attn2 for block in model.diffusion_model.blocks]
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.text_states_dim
-
-    def default_rule(self, base_ratio: float) -> Rule:
-        return Couple(base_ratio)
 
     def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
         patch = model.diffusion_model.patch_size
@@ -61,7 +52,7 @@ class HunyuanDiT:
         the caller's tensors as they are.
         """
         net = model.diffusion_model
-        dtype = model.manual_cast_dtype or model.get_dtype()
+        dtype = compute_dtype(model)
         clip = text["cross_attn"].to(device, dtype)
         t5 = net.mlp_t5(text["conditioning_mt5xl"].to(device, dtype))
         padding = comfy.ops.cast_to_input(net.text_embedding_padding, clip)
@@ -69,17 +60,16 @@ class HunyuanDiT:
         t5 = _pad(t5, text["attention_mask_mt5xl"].to(device), padding[net.text_len :])
         return torch.cat([clip, t5], dim=1)
 
-    @contextmanager
-    def patched(
-        self, model: Any, plan: CallPlan, cache: TextCache, inputs: CallInputs
-    ) -> Iterator[CallInputs]:
-        blocks = model.diffusion_model.blocks
-        replacements = [
-            (blocks[layer].attn2, regional_forward(blocks[layer].attn2, layer, jobs, plan, cache))
-            for layer, jobs in plan.layers.items()
-        ]
-        with scoped_forwards(replacements):
-            yield inputs
+    def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., tuple[torch.Tensor]]:
+        host = partial(attn_layers.optimized_attention, attn_precision=module.attn_precision)
+        project = partial(_keys_values, module)
+
+        def forward(x: torch.Tensor, y: torch.Tensor, freqs_cis_img: Any = None) -> tuple:
+            q = _queries(module, x, freqs_cis_img)
+            out = layer.attend(q, *project(y), module.num_heads, host, project)
+            return (module.proj_drop(module.out_proj(out)),)
+
+        return forward
 
 
 def _pad(states: torch.Tensor, mask: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
@@ -87,43 +77,6 @@ def _pad(states: torch.Tensor, mask: torch.Tensor, padding: torch.Tensor) -> tor
     n_pad = padding.shape[0]
     kept, padded = states[:, :-n_pad], states[:, -n_pad:]
     return torch.cat([kept, torch.where(mask[:, -n_pad:, None].bool(), padded, padding)], dim=1)
-
-
-def regional_forward(
-    attn2: Any, layer: int, jobs: tuple[LayerJob, ...], plan: CallPlan, cache: TextCache
-) -> Callable[..., tuple[torch.Tensor]]:
-    """Stand-in for ``CrossAttention.forward(x [B, N, C], y [B, T, C_text], freqs_cis_img)``.
-
-    Projections run on the whole batch, in the shapes that the stock forward has, so rows without
-    regions come out bit by bit as they do without the patch.
-    """
-
-    def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        return attn_layers.optimized_attention(
-            q, k, v, attn2.num_heads, skip_reshape=True, attn_precision=attn2.attn_precision
-        )
-
-    def forward(x: torch.Tensor, y: torch.Tensor, freqs_cis_img: Any = None) -> tuple[torch.Tensor]:
-        n_tokens = jobs[0].grid.n_tokens
-        if x.shape[1] != n_tokens:
-            raise HostError(
-                f"HunyuanDiT layer {layer} has {x.shape[1]} image tokens, expected "
-                f"{n_tokens} from the latent. Another patch changes the tokens; remove it."
-            )
-        q = _queries(attn2, x, freqs_cis_img)
-        k, v = _keys_values(attn2, y)
-        out = x.new_empty(x.shape)
-        for rows in plan.plain_rows(jobs):
-            out[rows] = attention(q[rows], k[rows], v[rows])
-        for job in jobs:
-            texts = [(k[job.rows], v[job.rows])]
-            for text in job.texts:
-                kv = cache.get((layer, text.key), lambda t=text: _keys_values(attn2, t.states))
-                texts.append(_for_rows(kv, q[job.rows].shape[0]))
-            out[job.rows] = attend(q[job.rows], texts, job.groups, attention)
-        return (attn2.proj_drop(attn2.out_proj(out)),)
-
-    return forward
 
 
 def _queries(attn2: Any, x: torch.Tensor, rope: Any) -> torch.Tensor:
@@ -137,9 +90,3 @@ def _keys_values(attn2: Any, y: torch.Tensor) -> KeyValue:
     kv = attn2.kv_proj(y).view(*y.shape[:2], 2, attn2.num_heads, attn2.head_dim)
     k, v = kv.unbind(dim=2)
     return attn2.k_norm(k).transpose(1, 2).contiguous(), v.transpose(1, 2).contiguous()
-
-
-def _for_rows(kv: KeyValue, n_rows: int) -> KeyValue:
-    """One prompt's keys and values, seen by every image of the batch (views, not copies)."""
-    k, v = kv
-    return k.expand(n_rows, -1, -1, -1), v.expand(n_rows, -1, -1, -1)
