@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .conditioning import AppendRegionConditioning, RegionalConditioning
 from .demo import DemoDiTLoader, ScoreDemoScene
 from .editor import RegionEditor
+from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .patch import PatchCrossAttention
 from .planner import LLMProgressivePrompt
 from .regions import RegionsFromMasks, RegionSplit
@@ -23,6 +24,10 @@ NODES: list[type[io.ComfyNode]] = [
     RCACRule,
     DemoDiTLoader,
     ScoreDemoScene,
+    CompareImages,
+    CompareFolders,
+    RegionAlignment,
+    SeamScore,
 ]
 
 
