@@ -1,0 +1,65 @@
+// The parts of ComfyUI's front end that this pack touches.
+
+export interface HostWidget {
+  name: string;
+  value: unknown;
+  callback?: (value: unknown) => void;
+  serialize?: boolean;
+}
+
+export interface HostInput {
+  name: string;
+  type: string;
+  link: number | null;
+}
+
+export interface HostNode {
+  comfyClass?: string;
+  widgets?: HostWidget[];
+  inputs?: HostInput[];
+  properties: Record<string, unknown>;
+  size: [number, number];
+  computeSize(): [number, number];
+  setSize(size: [number, number]): void;
+  setDirtyCanvas?(foreground: boolean, background: boolean): void;
+  getInputNode(slot: number): HostNode | null;
+  addDOMWidget(
+    name: string,
+    type: string,
+    element: HTMLElement,
+    options: Record<string, unknown>,
+  ): HostWidget;
+  onAdded?: (...args: any[]) => void;
+  onRemoved?: (...args: any[]) => void;
+  onConfigure?: (...args: any[]) => void;
+  onConnectionsChange?: (...args: any[]) => void;
+  onExecuted?: (output: any) => void;
+}
+
+export interface HostApp {
+  canvas: {
+    processMouseWheel(e: WheelEvent): void;
+    processMouseDown(e: PointerEvent): void;
+    processMouseMove(e: PointerEvent): void;
+    processMouseUp(e: PointerEvent): void;
+  };
+  nodeOutputs?: Record<string, unknown>;
+  extensionManager?: {
+    setting?: { get(name: string): unknown };
+    workflow?: { activeWorkflow?: { changeTracker?: { checkState(): void } } };
+  };
+  registerExtension(extension: {
+    name: string;
+    getCustomWidgets?: () => Record<
+      string,
+      (node: HostNode, name: string) => { widget: HostWidget; minWidth: number; minHeight: number }
+    >;
+    nodeCreated?: (node: HostNode) => void;
+  }): void;
+}
+
+export interface HostApi {
+  apiURL(path: string): string;
+  addEventListener(type: string, listener: (e: CustomEvent) => void): void;
+  removeEventListener(type: string, listener: (e: CustomEvent) => void): void;
+}
