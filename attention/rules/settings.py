@@ -1,0 +1,58 @@
+"""What the rules for cross-attention share: all layers at all steps, and checked settings."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+
+from ..errors import RegionalError
+from ..regions import RegionSet
+from ..step import Step
+from ..tokens import TokenGrid, token_coverage
+from .base import AttentionKind
+
+
+class EveryLayer:
+    """A rule for cross-attention whose groups are the same in all layers and at all steps."""
+
+    __slots__ = ()
+
+    attention: ClassVar[AttentionKind] = "cross"
+
+    def default_last_layer(self, n_layers: int) -> int:
+        return n_layers - 1
+
+    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+        return "always"
+
+
+def require_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise unless a setting lies in its range, both ends included."""
+    if not low <= value <= high:
+        raise RegionalError(f"{name} is {value!r}, expected a number from {low:g} to {high:g}.")
+
+
+def canvas_coverage(regions: RegionSet, grid: TokenGrid) -> torch.Tensor:
+    """Coverage [R, N'] of all tokens of the canvas, also where the call is a crop of it.
+
+    What a region covers of the canvas must not depend on the area that a conditioning crops.
+    """
+    if (grid.height, grid.width) != (grid.full_height, grid.full_width):
+        grid = replace(
+            grid,
+            rows=-(-grid.full_height // grid.patch),
+            cols=-(-grid.full_width // grid.patch),
+            height=grid.full_height,
+            width=grid.full_width,
+            top=0,
+            left=0,
+        )
+    return token_coverage(regions, grid)
+
+
+def region_weights(regions: RegionSet) -> torch.Tensor:
+    """[R] float32."""
+    return torch.tensor([region.weight for region in regions.regions])
