@@ -11,7 +11,7 @@ from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .patch import PatchCrossAttention
 from .planner import LLMProgressivePrompt
 from .regions import RegionsFromMasks, RegionSplit
-from .rules import RCACRule
+from .rules import RULE_NODES
 
 NODES: list[type[io.ComfyNode]] = [
     RegionSplit,
@@ -21,7 +21,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegionalConditioning,
     AppendRegionConditioning,
     PatchCrossAttention,
-    RCACRule,
+    *RULE_NODES,
     DemoDiTLoader,
     ScoreDemoScene,
     CompareImages,
