@@ -19,6 +19,7 @@ import torch
 
 BASE = 0  # source index of the global prompt; region r has index r, counted from one
 IMAGE = -1  # source index of the image tokens (joint attention only)
+BASE_IMAGE = -2  # a second stream of image tokens that follows the global prompt alone (``rpf``)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +31,9 @@ class KeyBlock:
         tokens: [T] int64 indices of the source's tokens, or None for all of them.
         queries: [P] int64 positions within the group's queries that see this block, or None for
             all of them. A query that no block lists is an error of the rule.
-        log_weight: float32 added to the scores of this block, [P], or None for zero. Only useful
-            where a group has several blocks; inside a single block it cancels.
+        log_weight: float32 added to the scores of this block, [P], or [1] for all queries alike,
+            or None for zero. Only useful where a group has several blocks; inside a single block
+            it cancels.
         scale: factor of the scores of this block (Omost's area normalisation).
         to_max: [P] multiples of the query's largest score over all keys of the group, added to
             the scores of this block; the same for to_min and the smallest. ``scale`` does not
@@ -75,6 +77,8 @@ class Group:
         weight: [Q] float mixing weight of this group's output, or None for one.
         source: whose tokens ask: IMAGE, or (joint attention only) the text of a prompt.
         query_scale: [Q] factors of the queries, or None for one.
+        shared: [N] factors with which the output of a BASE_IMAGE group over all tokens is also
+            added to that of the IMAGE tokens, or None.
     """
 
     blocks: tuple[KeyBlock, ...]
@@ -82,6 +86,7 @@ class Group:
     weight: torch.Tensor | None = None
     source: int = IMAGE
     query_scale: torch.Tensor | None = None
+    shared: torch.Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Group:
         return replace(
@@ -90,6 +95,7 @@ class Group:
             queries=_moved(self.queries, device),
             weight=None if self.weight is None else self.weight.to(device, dtype),
             query_scale=None if self.query_scale is None else self.query_scale.to(device, dtype),
+            shared=None if self.shared is None else self.shared.to(device, dtype),
         )
 
 

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from .engine import KeyValue, joined
-from .groups import IMAGE, KeyBlock
+from .groups import BASE_IMAGE, IMAGE, KeyBlock
 
 Span = tuple[int, int]  # first token, one past the last
 Spans = tuple[Span, ...]
+
+IMAGES = (IMAGE, BASE_IMAGE)
 
 
 def merged_spans(spans: Sequence[Span]) -> list[Span]:
@@ -43,13 +45,22 @@ def put(out: torch.Tensor, spans: Sequence[Span], value: torch.Tensor) -> None:
         offset += stop - start
 
 
+def add(out: torch.Tensor, spans: Sequence[Span], value: torch.Tensor) -> None:
+    """Add [B, T, C] to the tokens of the spans, in rising order."""
+    offset = 0
+    for start, stop in merged_spans(spans):
+        out[:, start:stop] += value[:, offset : offset + stop - start]
+        offset += stop - start
+
+
 class SequenceKeys:
     """Keys and values of every source of one sequence.
 
     Args:
         k, v: [B, H, S, D] of the whole sequence. Tokens before the image may be overwritten for
             the length of one attention call and are put back (see ``_beside_image``).
-        spans: source index -> its tokens; ``IMAGE`` for those of the latent.
+        spans: source index -> its tokens; ``IMAGE`` for those of the latent, ``BASE_IMAGE`` for
+            those of the second stream, where there is one.
         always: tokens that every query sees that sees the image: registers, reference images.
     """
 
@@ -82,7 +93,7 @@ class SequenceKeys:
 
     def _of(self, block: KeyBlock) -> Spans:
         spans = self._spans[block.source]
-        return spans + self._always if block.source == IMAGE else spans
+        return spans + self._always if block.source in IMAGES else spans
 
     def _pick(self, block: KeyBlock) -> KeyValue:
         if block.tokens is None:
@@ -90,7 +101,7 @@ class SequenceKeys:
         else:
             spans = self._spans[block.source]
             k, v = (take(t, spans).index_select(2, block.tokens) for t in (self._k, self._v))
-            if block.source == IMAGE and self._always:
+            if block.source in IMAGES and self._always:
                 more = take(self._k, self._always), take(self._v, self._always)
                 k, v = joined([(k, v), more])
         return (k if block.scale == 1.0 else k * block.scale), v
@@ -101,7 +112,7 @@ class SequenceKeys:
 
     def _fits_beside_image(self, blocks: Sequence[KeyBlock]) -> bool:
         piece = self._image_piece()
-        if piece is None or sum(block.source == IMAGE for block in blocks) != 1:
+        if piece is None or [block.source for block in blocks if block.source < 0] != [IMAGE]:
             return False
         length = sum(b - a for block in blocks if block.source != IMAGE for a, b in self._of(block))
         return length <= piece[0]
