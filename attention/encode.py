@@ -9,45 +9,49 @@ import torch
 
 Conditioning = list[Any]  # ComfyUI's [[cross_attn [1, T, C], {key: value}]]
 
+# The host's text encoders (by class, as nothing here imports the host) that can take several
+# prompts at once: they give the states of chunk after chunk and nothing for the prompt as a whole
+# that a model reads. Others differ: Flux and SD3 have a pooled vector per prompt, language models
+# cut a template away, HiDream drops the first token.
+TAKES_SEVERAL_PROMPTS = frozenset({"HyditModel"})
+
 
 def encode_prompts(clip: Any, prompts: Sequence[str]) -> list[Conditioning]:
-    """One CONDITIONING per prompt, encoded in one batch where the encoder allows it.
+    """One CONDITIONING per prompt, each equal to what a text encode node gives for it.
 
     ComfyUI's encoders run the chunks of one long prompt as one batch and join the results along
-    the token axis. So all prompts are handed over as chunks of one prompt, and the result is cut
-    into pieces again. That holds where every prompt has equally many chunks of equal length and no
-    token weights; otherwise, and where the joined length is not the sum of the parts (encoders
-    that cut a template away), the prompts are encoded one by one.
+    the token axis. Where the encoder is known to do nothing else (``TAKES_SEVERAL_PROMPTS``), all
+    prompts are handed over as chunks of one prompt and the result is cut into pieces again; that
+    needs equally many chunks of equal length and no token weights. Every other encoder is called
+    once per prompt.
 
     Args:
         clip: ComfyUI's CLIP object.
-        prompts: the global prompt, then the regional ones; repeated texts are encoded once. In a
-            batch the pooled vector of the first prompt stands in all results: it steers the whole
-            picture, and regional prompts have no say in it.
+        prompts: the global prompt, then the regional ones; repeated texts are encoded once.
     """
     unique = list(dict.fromkeys(prompts))
     tokens = [clip.tokenize(text) for text in unique]
-    encoded = _encode_batch(clip, tokens) if len(unique) > 1 and _same_layout(tokens) else None
+    encoded = None
+    if len(unique) > 1 and _takes_several(clip) and _same_layout(tokens):
+        encoded = _encode_batch(clip, tokens)
     if encoded is None:
         encoded = [clip.encode_from_tokens_scheduled(t) for t in tokens]
     by_text = dict(zip(unique, encoded, strict=True))
     return [by_text[text] for text in prompts]
 
 
-def _same_layout(tokens: Sequence[Any]) -> bool:
+def _takes_several(clip: Any) -> bool:
+    encoder = type(getattr(clip, "cond_stage_model", None))
+    return not TAKES_SEVERAL_PROMPTS.isdisjoint(base.__name__ for base in encoder.__mro__)
+
+
+def _same_layout(tokens: Sequence[Mapping[str, list]]) -> bool:
     """Whether all prompts have the same chunks, and none has token weights."""
     layouts = []
     for per_prompt in tokens:
-        if not isinstance(per_prompt, Mapping):
+        if any(t[1] != 1.0 for chunks in per_prompt.values() for chunk in chunks for t in chunk):
             return False
-        layout = []
-        for name, chunks in per_prompt.items():
-            if not isinstance(chunks, list) or not all(isinstance(c, list) for c in chunks):
-                return False
-            if any(token[1] != 1.0 for chunk in chunks for token in chunk):
-                return False
-            layout.append((name, [len(chunk) for chunk in chunks]))
-        layouts.append(layout)
+        layouts.append({name: [len(c) for c in chunks] for name, chunks in per_prompt.items()})
     return all(layout == layouts[0] for layout in layouts)
 
 
@@ -57,24 +61,24 @@ def _encode_batch(clip: Any, tokens: Sequence[Mapping[str, list]]) -> list[Condi
     if len(conditioning) != 1:
         return None  # a scheduled text encoder: one entry per part of the run
     cross_attn, extra = conditioning[0]
-    n_chunk_tokens = {sum(map(len, chunks)) for chunks in joined.values()}
-    if cross_attn.shape[0] != 1 or cross_attn.shape[1] not in n_chunk_tokens:
-        return None
-    pieces: list[Conditioning] = []
+    lengths = {sum(map(len, chunks)) for chunks in joined.values()}
     parts = len(tokens)
+    pieces: list[Conditioning] = []
     for index in range(parts):
         cut = {
-            key: _piece(value, index, parts, n_chunk_tokens)
-            if isinstance(value, torch.Tensor)
-            else value
+            key: _piece(value, index, parts) if _is_per_token(key, value, lengths) else value
             for key, value in extra.items()
         }
-        pieces.append([[_piece(cross_attn, index, parts, n_chunk_tokens), cut]])
+        pieces.append([[_piece(cross_attn, index, parts), cut]])
     return pieces
 
 
-def _piece(value: torch.Tensor, index: int, parts: int, joined_lengths: set[int]) -> torch.Tensor:
-    """Part ``index`` of a tensor [1, T, ...] that was joined along T; others are left whole."""
-    if value.ndim < 2 or value.shape[1] not in joined_lengths or value.shape[1] % parts:
-        return value
+def _is_per_token(key: str, value: Any, lengths: set[int]) -> bool:
+    """Whether a tensor [1, T, ...] was joined along T. A pooled vector may well be T wide."""
+    if not isinstance(value, torch.Tensor) or key == "pooled_output" or value.ndim < 2:
+        return False
+    return value.shape[1] in lengths
+
+
+def _piece(value: torch.Tensor, index: int, parts: int) -> torch.Tensor:
     return value.chunk(parts, dim=1)[index].clone()

@@ -1,0 +1,132 @@
+"""Prompts through the real tokenizers and encoder classes of Flux and SD3."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+import torch
+from comfy_extras.nodes_cond import T5TokenizerOptions
+from nodes import CLIPTextEncode
+from regional_dit.attention.encode import encode_prompts
+from regional_dit.attention.padding import trim_prompts
+from tiny_flux_clip import FLUX_T5_DIM, SD3_DIM, tiny_flux_clip, tiny_sd3_clip
+
+PROMPTS = ["a room with green walls", "a blue chair", "a red chair on the right"]
+LONG = ", ".join(["a wooden table under a painting of the sea"] * 40)
+WEIGHTED = "a (blue:1.4) chair"
+
+
+@pytest.fixture(scope="module")
+def flux_clip():
+    return tiny_flux_clip()
+
+
+@pytest.fixture(scope="module")
+def sd3_clip():
+    return tiny_sd3_clip()
+
+
+def by_stock_node(clip, prompts):
+    return [CLIPTextEncode().encode(clip, prompt)[0] for prompt in prompts]
+
+
+def assert_equal(ours, stock):
+    for (a, extra_a), (b, extra_b) in zip(ours, stock, strict=True):
+        assert torch.equal(a, b)
+        assert extra_a.keys() == extra_b.keys()
+        for key in extra_b:
+            same = extra_a[key] == extra_b[key]
+            assert same.all() if isinstance(same, torch.Tensor) else same
+
+
+@pytest.mark.parametrize("family", ["flux_clip", "sd3_clip"])
+@pytest.mark.parametrize(
+    "prompts",
+    [PROMPTS, [*PROMPTS, LONG], [PROMPTS[0], WEIGHTED], [""] + PROMPTS, [PROMPTS[0]] * 2],
+    ids=["plain", "long", "weighted", "empty", "repeated"],
+)
+def test_prompts_are_encoded_exactly_as_by_the_stock_node(request, family, prompts):
+    clip = request.getfixturevalue(family)
+    for ours, stock in zip(
+        encode_prompts(clip, prompts), by_stock_node(clip, prompts), strict=True
+    ):
+        assert_equal(ours, stock)
+
+
+def test_encoders_give_what_the_models_read(flux_clip, sd3_clip):
+    [[states, extra]] = encode_prompts(flux_clip, PROMPTS)[1]
+    assert states.shape == (1, 256, FLUX_T5_DIM) and extra["pooled_output"].shape == (1, 32)
+    [[states, extra]] = encode_prompts(sd3_clip, PROMPTS)[1]
+    assert states.shape == (1, 154, SD3_DIM) and extra["pooled_output"].shape == (1, 72)
+    pooled = [c[0][1]["pooled_output"] for c in encode_prompts(flux_clip, PROMPTS)]
+    assert (pooled[0] - pooled[1]).abs().max() > 1e-3
+
+
+def test_repeated_prompts_are_encoded_once(flux_clip):
+    encode = flux_clip.cond_stage_model.encode_token_weights
+    with patch.object(
+        flux_clip.cond_stage_model, "encode_token_weights", side_effect=encode
+    ) as spy:
+        encode_prompts(flux_clip, [PROMPTS[0], PROMPTS[1], PROMPTS[0]])
+    assert spy.call_count == 2
+
+
+def tokens_with_end(clip, prompt):
+    """What the Hugging Face tokenizer alone says."""
+    return len(clip.tokenizer.t5xxl.tokenizer(prompt)["input_ids"])
+
+
+def test_trimming_keeps_the_tokens_and_the_end_token(flux_clip):
+    prompts = [*PROMPTS, ""]
+    encoded = encode_prompts(flux_clip, prompts)
+    trimmed, said = trim_prompts(flux_clip, prompts, encoded)
+    counts = [tokens_with_end(flux_clip, prompt) for prompt in prompts]
+    assert counts[-1] == 1 and max(counts) < 20
+    for (before,), (after,), count in zip(encoded, trimmed, counts, strict=True):
+        assert torch.equal(after[0], before[0][:, :count])
+        assert torch.equal(after[1]["pooled_output"], before[1]["pooled_output"])
+        assert before[0].shape[1] == 256
+    assert f"{counts[0]} of 256" in said
+
+
+def test_trimming_agrees_with_the_padding_that_the_tokenizer_made(flux_clip):
+    pad = flux_clip.tokenizer.t5xxl.pad_token
+    for prompt in [*PROMPTS, WEIGHTED, LONG]:
+        [chunk] = flux_clip.tokenize(prompt)["t5xxl"]
+        n_padding = sum(token[0] == pad for token in chunk)
+        encoded = encode_prompts(flux_clip, [prompt])
+        trimmed, _ = trim_prompts(flux_clip, [prompt], encoded)
+        assert trimmed[0][0][0].shape[1] == len(chunk) - n_padding
+
+
+def test_a_prompt_without_padding_is_left_whole(flux_clip):
+    encoded = encode_prompts(flux_clip, [LONG, PROMPTS[0]])
+    trimmed, said = trim_prompts(flux_clip, [LONG, PROMPTS[0]], encoded)
+    n_tokens = encoded[0][0][0].shape[1]
+    assert n_tokens > 256 and trimmed[0][0][0].shape[1] == n_tokens
+    assert f"{n_tokens} of {n_tokens}" in said
+    only_long, said = trim_prompts(flux_clip, [LONG], encoded[:1])
+    assert only_long == encoded[:1] and "not trimmed: they have none" in said
+
+
+def test_padding_that_the_user_asked_for_stays(flux_clip):
+    clip = T5TokenizerOptions.execute(flux_clip, 3, 256)[0]
+    encoded = encode_prompts(clip, PROMPTS[:1])
+    trimmed, _ = trim_prompts(clip, PROMPTS[:1], encoded)
+    assert trimmed[0][0][0].shape[1] == tokens_with_end(clip, PROMPTS[0]) + 3
+
+
+def test_other_layouts_say_that_they_are_not_trimmed(sd3_clip, clip):
+    only_clip = tiny_sd3_clip(t5=False)
+    demo = type("NoTokenizer", (), {})()
+    for encoder, reason in [
+        (sd3_clip, "not the tokens of one text encoder alone"),
+        (only_clip, "not the tokens of one text encoder alone"),  # 77 is T5's length too
+        (clip, "not of one text encoder"),  # HunyuanDiT
+    ]:
+        encoded = encode_prompts(encoder, PROMPTS)
+        trimmed, said = trim_prompts(encoder, PROMPTS, encoded)
+        assert "was not trimmed" in said and reason in said
+        assert trimmed == encoded
+    assert "cannot tell" in trim_prompts(demo, PROMPTS, encoded)[1]

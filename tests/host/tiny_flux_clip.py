@@ -1,0 +1,67 @@
+"""Text encoders of Flux and SD3: the host's classes and tokenizers, with tiny random weights."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import comfy.sd
+import comfy.text_encoders.flux
+import comfy.text_encoders.sd3_clip
+import torch
+
+FLUX_T5_DIM, CLIP_L_DIM, CLIP_G_DIM = 48, 32, 40  # as the tiny Flux reads them
+SD3_DIM = 4096  # the host pads CLIP's states to this width, so T5 must have it
+_FILLED_ROWS = 3000  # token embeddings beyond these stay zero: frequent words come first
+
+
+def _clip_config(width: int) -> dict[str, int]:
+    return {
+        "hidden_size": width,
+        "intermediate_size": 64,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 3,
+    }
+
+
+def _t5_config(width: int) -> dict[str, int]:
+    return {"d_model": width, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2}
+
+
+def _clip(model: Any, tokenizer: Any, t5_width: int) -> comfy.sd.CLIP:
+    target: Any = SimpleNamespace(params={}, clip=model, tokenizer=tokenizer)
+    clip = comfy.sd.CLIP(
+        target,
+        model_options={
+            "clip_l_model_config": _clip_config(CLIP_L_DIM),
+            "clip_g_model_config": _clip_config(CLIP_G_DIM),
+            "t5xxl_model_config": _t5_config(t5_width),
+            "dtype": torch.float32,
+        },
+    )
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in clip.cond_stage_model.named_parameters():
+            if "norm" in name.lower() and parameter.ndim == 1:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+            elif parameter.ndim == 2 and parameter.shape[0] > 10000:
+                rows = torch.randn(_FILLED_ROWS, parameter.shape[1], generator=generator)
+                parameter.data = torch.zeros(parameter.shape)
+                parameter[:_FILLED_ROWS] = rows
+                parameter[-2:] = rows[-2:]  # CLIP's start and end
+            else:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return clip
+
+
+def tiny_flux_clip() -> comfy.sd.CLIP:
+    """``FluxClipModel`` (CLIP-L for the pooled vector, T5 for the states) and ``FluxTokenizer``."""
+    flux = comfy.text_encoders.flux
+    return _clip(flux.flux_clip(dtype_t5=torch.float32), flux.FluxTokenizer, FLUX_T5_DIM)
+
+
+def tiny_sd3_clip(*, t5: bool = True) -> comfy.sd.CLIP:
+    """``SD3ClipModel`` (CLIP-L and CLIP-G side by side, T5 behind them) and ``SD3Tokenizer``."""
+    sd3 = comfy.text_encoders.sd3_clip
+    model = sd3.sd3_clip(t5=t5, dtype_t5=torch.float32)
+    return _clip(model, sd3.SD3Tokenizer, SD3_DIM)
