@@ -12,7 +12,7 @@ app.registerExtension({
   name: "regional-dit",
 
   getCustomWidgets: () => ({
-    REGIONAL_DIT_EDITOR: (node, name) => ({ widget: editorWidget(app, api, node, name), minWidth: 440, minHeight: 640 }),
+    REGIONAL_DIT_EDITOR: (node, name) => ({ widget: editorWidget(app, api, node, name), minWidth: 520, minHeight: 860 }),
   }),
 
   nodeCreated(node) {

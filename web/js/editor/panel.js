@@ -28,9 +28,9 @@ export class Panel {
     this.regionFields = element("div", "rdit-panel", [
       this.prompt,
       element("div", "rdit-row", [
+        this.color,
         element("label", "", [t("weight"), this.weight, this.weightNumber]),
         element("label", "", [t("feather"), this.feather, this.featherNumber]),
-        this.color,
       ]),
     ]);
     this.global = textarea("global", t("globalHint"), t("whole"));

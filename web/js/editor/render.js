@@ -40,6 +40,7 @@ import { regionColor, withAlpha } from "./colors.js";
 
 const STRIPE_PX = 7;
 const HANDLE_PX = 7;
+const LINE_PX = 15;
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 export class Renderer {
@@ -76,6 +77,7 @@ export class Renderer {
     this.overlaps(ctx, scene, area, scale);
     if (scene.tokens) tokenGrid(ctx, scene.tokens, area, scene.theme, scale);
     for (const i of scene.order) this.outline(ctx, scene, area, i);
+    this.labels(ctx, scene, area);
     ctx.restore();
     ctx.strokeStyle = scene.theme.edge;
     ctx.lineWidth = 1;
@@ -91,7 +93,8 @@ export class Renderer {
     layer.fillRect(0, 0, area.width, area.height);
     stripes(layer, area, scene.theme.stripe, STRIPE_PX, 1);
     layer.globalCompositeOperation = "destination-out";
-    for (const i of scene.order) this.shape(layer, scene.regions[i], { ...area, x: 0, y: 0 }, "#000000");
+    const local = { ...area, x: 0, y: 0 };
+    for (const i of scene.order) this.shape(layer, scene.regions[i], local, regionColor(scene.regions[i], i));
     ctx.drawImage(this.layer, area.x, area.y, area.width, area.height);
   }
 
@@ -133,14 +136,13 @@ export class Renderer {
       if (cells[i]) pixels.data.set([value >> 16, (value >> 8) & 255, value & 255, 255], 4 * i);
     }
     ctx.putImageData(pixels, 0, 0);
-    // The opaque form is drawn often (the uncovered area), so only real colours are kept.
-    if (color !== "#000000") this.tints.set(mask, { color, image });
+    this.tints.set(mask, { color, image });
     return image;
   }
 
   /** Hatching where a region hides another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {number} scale */
   overlaps(ctx, scene, area, scale) {
-    /** @type {[Region, Region, Box][]} */
+    /** @type {[number, number, Box][]} */
     const painted = [];
     ctx.save();
     ctx.beginPath();
@@ -152,7 +154,7 @@ export class Renderer {
         const common = intersect(back.box, front.box);
         if (!common) continue;
         if (back.mask || front.mask) {
-          painted.push([back, front, common]);
+          painted.push([scene.order[a], scene.order[b], common]);
           continue;
         }
         const r = rect(common, area);
@@ -171,9 +173,9 @@ export class Renderer {
       const layer = this.fresh(area, scale);
       if (!layer) return;
       const local = { ...area, x: 0, y: 0 };
-      this.shape(layer, back, local, regionColor(back, 0));
+      this.shape(layer, scene.regions[back], local, regionColor(scene.regions[back], back));
       layer.globalCompositeOperation = "destination-in";
-      this.shape(layer, front, local, regionColor(front, 0));
+      this.shape(layer, scene.regions[front], local, regionColor(scene.regions[front], front));
       layer.globalCompositeOperation = "source-in";
       layer.fillStyle = hatch(layer, ink);
       layer.fillRect(0, 0, area.width, area.height);
@@ -200,39 +202,61 @@ export class Renderer {
     ctx.strokeRect(r.x + inset, r.y + inset, Math.max(1, r.width - 2 * inset), Math.max(1, r.height - 2 * inset));
     ctx.setLineDash([]);
     if (region.feather > 0) featherLines(ctx, region, r, area, color);
-    this.label(ctx, scene, r, i, color);
   }
 
-  /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} r @param {number} i @param {string} color */
-  label(ctx, scene, r, i, color) {
+  /** Numbers and prompts, placed from the front so that none lies on another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area */
+  labels(ctx, scene, area) {
+    /** @type {Area[]} */
+    const taken = [];
+    /** @type {Area[]} */
+    const inFront = [];
+    for (const i of [...scene.order].reverse()) {
+      const r = rect(scene.regions[i].box, area);
+      this.label(ctx, scene, r, i, taken, inFront);
+      inFront.push(r);
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} r @param {number} i
+   * @param {Area[]} taken labels of regions in front @param {Area[]} inFront those regions
+   */
+  label(ctx, scene, r, i, taken, inFront) {
     const number = String(i + 1);
     const size = Math.min(18, r.width - 4, r.height - 4);
     if (size < 7) return;
     const badge = Math.max(size, 8 + 6 * number.length);
-    ctx.fillStyle = color;
+    const at = { x: r.x + 4, y: r.y + 4, width: badge, height: size };
+    while (at.x + badge < r.x + r.width && taken.some((other) => overlap(at, other))) at.x += badge + 2;
+    taken.push(at);
+    ctx.fillStyle = regionColor(scene.regions[i], i);
     ctx.beginPath();
-    ctx.roundRect(r.x + 4, r.y + 4, badge, size, 4);
+    ctx.roundRect(at.x, at.y, badge, size, 4);
     ctx.fill();
     ctx.fillStyle = "#151515";
     ctx.font = `600 ${Math.round(size * 0.66)}px ${FONT}`;
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
-    ctx.fillText(number, r.x + 4 + badge / 2, r.y + 4.5 + size / 2);
-    if (scene.regions[i].locked) lockSign(ctx, r.x + 8 + badge, r.y + 4, size, scene.theme.text);
+    ctx.fillText(number, at.x + badge / 2, at.y + 0.5 + size / 2);
+    if (scene.regions[i].locked) lockSign(ctx, at.x + 4 + badge, at.y, size, scene.theme.text);
     const prompt = scene.prompts[i];
-    const width = r.width - 12;
-    const room = Math.floor((r.height - size - 12) / 15);
-    if (!prompt || width < 30 || room < 1) return;
+    const text = { x: r.x + 6, y: r.y + size + 9, width: r.width - 12, height: LINE_PX };
+    // Text ends where a region in front begins.
+    let bottom = r.y + r.height - 4;
+    for (const front of inFront) {
+      if (front.x < text.x + text.width && text.x < front.x + front.width && front.y + front.height > text.y) {
+        bottom = Math.min(bottom, front.y);
+      }
+    }
+    const lines = Math.min(4, Math.floor((bottom - text.y) / LINE_PX));
+    if (!prompt || text.width < 30 || lines < 1) return;
     ctx.font = `12px ${FONT}`;
     ctx.textAlign = "left";
     ctx.textBaseline = "top";
     ctx.fillStyle = scene.theme.text;
-    ctx.shadowColor = scene.theme.dark ? "rgba(0, 0, 0, 0.7)" : "rgba(255, 255, 255, 0.8)";
-    ctx.shadowBlur = 3;
-    this.wrap(ctx, prompt, width, Math.min(room, 4)).forEach((line, n) =>
-      ctx.fillText(line, r.x + 6, r.y + size + 9 + 15 * n),
-    );
-    ctx.shadowBlur = 0;
+    this.wrap(ctx, prompt, text.width, lines).forEach((line, n) => {
+      ctx.fillText(line, text.x, text.y + LINE_PX * n);
+    });
   }
 
   /** Lines of a text, the last one cut. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} width @param {number} most */
@@ -338,6 +362,11 @@ function rect(box, area) {
   };
 }
 
+/** @param {Area} a @param {Area} b */
+function overlap(a, b) {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
 /** @param {Point} p @param {Area} area */
 function point(p, area) {
   return { x: area.x + p.x * area.width, y: area.y + p.y * area.height };
@@ -391,7 +420,8 @@ function hatch(ctx, color) {
 /** @param {CanvasRenderingContext2D} ctx @param {{columns: number, rows: number}} tokens @param {Area} area @param {Theme} theme @param {number} scale */
 function tokenGrid(ctx, tokens, area, theme, scale) {
   const finest = 3 / scale;
-  ctx.strokeStyle = theme.dark ? "rgba(255, 255, 255, 0.28)" : "rgba(0, 0, 0, 0.28)";
+  const alpha = Math.min(area.width / tokens.columns, area.height / tokens.rows) < 8 ? 0.17 : 0.3;
+  ctx.strokeStyle = theme.dark ? `rgba(255, 255, 255, ${alpha})` : `rgba(0, 0, 0, ${alpha})`;
   ctx.lineWidth = 1 / scale;
   ctx.beginPath();
   const w = area.width / tokens.columns;

@@ -12,7 +12,7 @@ export const STYLE = `
 .rdit-editor .rdit-space { flex: 1; }
 .rdit-editor button { all: unset; box-sizing: border-box; cursor: pointer; display: inline-flex; align-items: center;
   justify-content: center; color: inherit; border-radius: 5px; }
-.rdit-editor .rdit-icon { width: 25px; height: 24px; }
+.rdit-editor .rdit-icon { width: 24px; height: 24px; }
 .rdit-editor .rdit-icon svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.3;
   stroke-linejoin: round; stroke-linecap: round; }
 .rdit-editor button:hover { background: color-mix(in srgb, currentColor 16%, transparent); }
@@ -25,7 +25,7 @@ export const STYLE = `
 .rdit-editor select, .rdit-editor textarea, .rdit-editor .rdit-number { font: inherit; color: var(--input-text, #ddd);
   background: var(--comfy-input-bg, #222); border: 1px solid var(--border-color, #4e4e4e); border-radius: 5px;
   padding: 3px 5px; margin: 0; }
-.rdit-editor select { height: 26px; max-width: 140px; }
+.rdit-editor select { height: 26px; max-width: 150px; flex: 0 1 auto; min-width: 0; }
 .rdit-editor .rdit-stage { position: relative; flex: 1 1 200px; min-height: 160px; }
 .rdit-editor canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; display: block;
   border-radius: 6px; background: color-mix(in srgb, var(--comfy-input-bg, #222) 70%, #000); }
@@ -34,12 +34,16 @@ export const STYLE = `
   padding: 0; pointer-events: none; }
 .rdit-editor .rdit-stage:has(.rdit-keys:focus-visible) canvas { outline: 2px solid #4a9eff; outline-offset: -2px; }
 .rdit-editor .rdit-empty { position: absolute; inset: 0; display: flex; flex-direction: column; gap: 8px;
-  align-items: center; justify-content: center; text-align: center; padding: 24px; pointer-events: none; }
+  align-items: center; justify-content: center; text-align: center; padding: 12px; pointer-events: none; }
 .rdit-editor .rdit-empty strong { font-size: 15px; }
 .rdit-editor .rdit-empty p { margin: 0; max-width: 300px; }
 .rdit-editor .rdit-empty .rdit-card { display: flex; flex-direction: column; gap: 8px; align-items: center;
-  padding: 14px 18px; border-radius: 8px; background: color-mix(in srgb, var(--comfy-menu-bg, #353535) 88%, transparent); }
+  padding: 14px 18px; border-radius: 8px; background: var(--comfy-menu-bg, #353535);
+  border: 1px solid var(--border-color, #4e4e4e); }
+.rdit-editor .rdit-empty .rdit-row { flex-wrap: nowrap; gap: 6px; white-space: nowrap; }
 .rdit-editor .rdit-empty .rdit-row button { pointer-events: auto; padding: 4px 8px; background: var(--comfy-input-bg, #222); }
+.rdit-editor .rdit-brush { position: absolute; left: 8px; bottom: 8px; padding: 3px 8px; border-radius: 6px;
+  background: color-mix(in srgb, var(--comfy-menu-bg, #353535) 85%, transparent); }
 .rdit-editor .rdit-status { flex: none; min-height: 17px; color: var(--descrip-text, #999); white-space: nowrap;
   overflow: hidden; text-overflow: ellipsis; }
 .rdit-editor .rdit-status.rdit-warn { color: #e8a33d; white-space: normal; max-height: 68px; overflow: auto; overflow-wrap: anywhere; }

@@ -29,10 +29,10 @@ export class Toolbar {
     /** What the aspect's options show. */
     this.aspectShown = "";
     this.brushSize = slider("brushSize", 0.01, 0.2, 0.005);
-    this.brushSize.title = t("brushSize");
-    this.brushSize.setAttribute("aria-label", t("brushSize"));
+    /** Lies on the canvas while a brush is in hand. */
+    this.brushBox = element("label", "rdit-brush", [t("brushSize"), this.brushSize]);
     this.root = element("div", "rdit-bar", [
-      group(...TOOLS), this.brushSize, group("grid"), group("undo", "redo"),
+      group(...TOOLS), group("grid"), group("undo", "redo"),
       group("duplicate", "front", "back", "lock", "remove"), group("snap", "tokens", "picture"), this.aspect,
     ]);
   }
@@ -56,7 +56,7 @@ export class Toolbar {
     for (const name of ["front", "back", "lock"]) buttons[name].disabled = !region;
     buttons.duplicate.disabled = !region || model.full;
     buttons.remove.disabled = !region || region.locked;
-    this.brushSize.style.display = input.tool === "brush" || input.tool === "eraser" ? "" : "none";
+    this.brushBox.style.display = input.tool === "brush" || input.tool === "eraser" ? "" : "none";
     this.brushSize.value = String(input.brushRadius);
     this.refreshAspect(model.plan.aspect, latent);
   }

@@ -67,7 +67,7 @@ export class EditorView {
     this.emptyText = element("p", "", [t("emptyText")]);
     this.emptyGrids = element("div", "rdit-row", [t("emptyGrid")]);
     this.empty = this.makeEmpty();
-    this.stage = element("div", "rdit-stage", [this.canvas, this.keys, this.empty]);
+    this.stage = element("div", "rdit-stage", [this.canvas, this.keys, this.empty, this.toolbar.brushBox]);
     this.root = element("div", "rdit-editor", [
       element("style", "", [STYLE]), this.toolbar.root, this.grid.root, this.stage, this.panel.tabs,
       this.panel.regionFields, this.panel.pictureFields, this.status,
@@ -243,7 +243,7 @@ export class EditorView {
       return;
     }
     const percent = Math.round(coverage(regions) * 100);
-    const parts = [t(regions.length === 1 ? "coverageOne" : "coverage", regions.length, percent)];
+    const parts = !regions.length ? [] : [t(regions.length === 1 ? "coverageOne" : "coverage", regions.length, percent)];
     if (this.showTokens) {
       const { columns, rows } = this.tokens();
       parts.push(t("tokensAre", columns, rows));

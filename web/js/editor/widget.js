@@ -12,7 +12,7 @@ import { EditorView } from "./view.js";
 
 const VIEW_PROPERTY = "regional_dit_view";
 const WATCH_MS = 400;
-const MIN_HEIGHT_PX = 470;
+const MIN_HEIGHT_PX = 430;
 
 /**
  * @param {HostApp} app @param {HostApi} api @param {HostNode} node @param {string} name
