@@ -1,0 +1,91 @@
+"""Wan 2.1 and 2.2, text or image to video: cross-attention ``blocks[i].cross_attn`` over umT5.
+
+Tokens: latent frames, then patches of 2 x 2. Image-to-video models attend to CLIP vision tokens
+as well, in a second attention whose result is added; that part is the same for all regions. Tokens
+of reference images, which lie before or behind the video's own, follow the global prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import comfy.ldm.wan.model as wan
+import comfy.model_base
+import torch
+
+from ..engine import KeyValue
+from ..prompts import Text
+from ..sampling import CallPlan
+from .base import CallInputs, TokenShape
+from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
+
+# Inputs that put further tokens around those of the video.
+REFERENCES = ("reference_latent", "time_dim_concat", "reference_motion")
+
+
+class Wan(CrossAttentionFamily):
+    name = "Wan"
+
+    def matches(self, model: Any) -> bool:
+        return isinstance(model, comfy.model_base.WAN21)
+
+    def modules(self, model: Any) -> Sequence[Any]:
+        return [block.cross_attn for block in model.diffusion_model.blocks]
+
+    def text_width(self, model: Any) -> int:
+        return model.diffusion_model.text_dim
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        _, patch, _ = model.diffusion_model.patch_size
+        frames, height, width = latent
+        return TokenShape(-(-height // patch), -(-width // patch), patch, frames)
+
+    def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
+        return model.diffusion_model.text_embedding(
+            text["cross_attn"].to(device, compute_dtype(model))
+        )
+
+    def prepared(self, model: Any, plan: CallPlan, inputs: CallInputs) -> CallInputs:
+        if any(inputs.extra.get(name) is not None for name in REFERENCES):
+            plan.memo["first"] = _tokens_before_video(model.diffusion_model, inputs.extra)
+        return inputs
+
+    def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., torch.Tensor]:
+        heads = module.num_heads
+
+        def project(text: torch.Tensor) -> KeyValue:
+            return module.norm_k(module.k(text)), module.v(text)
+
+        def forward(
+            x: torch.Tensor,
+            context: torch.Tensor,
+            context_img_len: int | None = None,
+            transformer_options: dict[str, Any] | None = None,
+            **kwargs: Any,
+        ) -> torch.Tensor:
+            host = partial(wan.optimized_attention, transformer_options=transformer_options or {})
+            image = None
+            if isinstance(module, wan.WanI2VCrossAttention):
+                image, context = context[:, :context_img_len], context[:, context_img_len:]
+            q = module.norm_q(module.q(x))
+            k, v = project(context)
+            seen = None
+            if image is not None:
+                k_image, v_image = module.norm_k_img(module.k_img(image)), module.v_img(image)
+                seen = host(q, k_image, v_image, heads=heads)
+            first = layer.plan.memo.get("first")
+            out = layer.attend(q, k, v, heads, host, project, first=first)
+            return module.o(out if seen is None else out + seen)
+
+        return forward
+
+
+def _tokens_before_video(net: Any, extra: dict[str, Any]) -> int:
+    """A network with a convolution for a reference image puts its patches first."""
+    reference = extra.get("reference_latent")
+    if net.ref_conv is None or reference is None:
+        return 0
+    _, rows, cols = net.patch_size
+    return (reference.shape[-2] // rows) * (reference.shape[-1] // cols)
