@@ -1,0 +1,102 @@
+"""Cosmos-Predict2 and Cosmos 1: cross-attention over T5 tokens, 2 x 2 patches of latent frames.
+
+Cosmos 1 keeps its tokens first and its rows second, and nests its attention deeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import comfy.ldm.cosmos.blocks as cosmos1
+import comfy.ldm.cosmos.predict2 as predict2
+import comfy.model_base
+import torch
+
+from ..engine import KeyValue
+from .base import TokenShape
+from .cross_attention import CrossAttentionFamily, RegionalLayer
+
+
+class _Cosmos(CrossAttentionFamily):
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        patch = model.diffusion_model.patch_spatial
+        frames, height, width = latent
+        return TokenShape(height // patch, width // patch, patch, frames)
+
+
+class CosmosPredict2(_Cosmos):
+    name = "Cosmos-Predict2"
+
+    def matches(self, model: Any) -> bool:
+        return isinstance(model, comfy.model_base.CosmosPredict2)
+
+    def modules(self, model: Any) -> Sequence[Any]:
+        return [block.cross_attn for block in model.diffusion_model.blocks]
+
+    def text_width(self, model: Any) -> int:
+        return self.modules(model)[0].context_dim
+
+    def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., torch.Tensor]:
+        def project(text: torch.Tensor) -> KeyValue:
+            k = module.k_proj(text).unflatten(2, (module.n_heads, module.head_dim))
+            v = module.v_proj(text).unflatten(2, (module.n_heads, module.head_dim))
+            return module.k_norm(k).transpose(1, 2), module.v_norm(v).transpose(1, 2)
+
+        def forward(
+            x: torch.Tensor,
+            context: torch.Tensor,
+            rope_emb: torch.Tensor | None = None,
+            transformer_options: dict[str, Any] | None = None,
+        ) -> torch.Tensor:
+            host = partial(
+                predict2.optimized_attention, transformer_options=transformer_options or {}
+            )
+            qkv = module.compute_qkv(x, context, rope_emb=rope_emb)
+            q, k, v = (t.transpose(1, 2) for t in qkv)
+            out = layer.attend(q, k, v, module.n_heads, host, project)
+            return module.output_dropout(module.output_proj(out))
+
+        return forward
+
+
+class Cosmos1(_Cosmos):
+    name = "Cosmos 1"
+
+    def matches(self, model: Any) -> bool:
+        return isinstance(model, comfy.model_base.CosmosVideo)
+
+    def modules(self, model: Any) -> Sequence[Any]:
+        return [
+            part.block.attn
+            for block in model.diffusion_model.blocks.values()
+            for part in block.blocks
+            if part.block_type in ("cross_attn", "ca")
+        ]
+
+    def text_width(self, model: Any) -> int:
+        return self.modules(model)[0].to_k[0].in_features
+
+    def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., torch.Tensor]:
+        def project(text: torch.Tensor) -> KeyValue:
+            k = module.to_k[0](text).unflatten(2, (module.heads, -1)).transpose(1, 2)
+            v = module.to_v[0](text).unflatten(2, (module.heads, -1)).transpose(1, 2)
+            return module.to_k[1](k), module.to_v[1](v)
+
+        def forward(
+            x: torch.Tensor,
+            context: torch.Tensor,
+            mask: torch.Tensor | None = None,
+            rope_emb: torch.Tensor | None = None,
+            transformer_options: dict[str, Any] | None = None,
+            **kwargs: Any,
+        ) -> torch.Tensor:
+            host = partial(
+                cosmos1.optimized_attention, transformer_options=transformer_options or {}
+            )
+            q, k, v = module.cal_qkv(x, context, mask, rope_emb=rope_emb, **kwargs)
+            out = layer.attend(q, k, v, module.heads, host, project, mask=mask)
+            return module.to_out(out.transpose(0, 1).contiguous())
+
+        return forward
