@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 
 BASE = 0  # source index of the global prompt; region r has index r, counted from one
 IMAGE = -1  # source index of the image tokens (joint attention only)
-BASE_IMAGE = -2  # a second stream of image tokens that follows the global prompt alone (``rpf``)
+BASE_IMAGE = -3  # a second stream of image tokens that follows the global prompt alone (``rpf``)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,12 @@ class KeyBlock:
             change these extremes. Both or none (DenseDiffusion).
         to_min: see ``to_max``.
         per_token: subtract log T from the scores, so that prompts of unlike lengths count alike.
+        boost: attention tuning, times the rule's strength at the step: added to the scores where
+            ``match`` is 1 or, in an ``exact`` group, a factor e^(boost (match - A)) of the softmaxed
+            map A. Either one number for all queries or [P]. None: this block is not tuned.
+        match: whether these keys belong with these queries: True, False, or [P, T] in 0..1 (for
+            small blocks of text only: it is held as it is).
+        bare: image tokens without the registers and reference images that else go with them.
     """
 
     source: int
@@ -50,11 +57,23 @@ class KeyBlock:
     to_max: torch.Tensor | None = None
     to_min: torch.Tensor | None = None
     per_token: bool = False
+    boost: float | torch.Tensor | None = None
+    match: bool | torch.Tensor = True
+    bare: bool = False
 
     @property
     def shifts_scores(self) -> bool:
         """Whether anything is added to the scores, which matters beside other blocks."""
-        return self.log_weight is not None or self.to_max is not None or self.per_token
+        return (
+            self.log_weight is not None
+            or self.to_max is not None
+            or self.per_token
+            or (self.boost is not None and self.match is not False)
+        )
+
+    def boosted_by(self, strength: float) -> KeyBlock:
+        """The block with its boost at the current step's strength."""
+        return self if self.boost is None else replace(self, boost=self.boost * strength)
 
     def to(self, device: torch.device) -> KeyBlock:
         return replace(
@@ -64,6 +83,8 @@ class KeyBlock:
             log_weight=_moved(self.log_weight, device),
             to_max=_moved(self.to_max, device),
             to_min=_moved(self.to_min, device),
+            boost=_moved(self.boost, device),
+            match=_moved(self.match, device),
         )
 
 
@@ -79,6 +100,7 @@ class Group:
         query_scale: [Q] factors of the queries, or None for one.
         shared: [N] factors with which the output of a BASE_IMAGE group over all tokens is also
             added to that of the IMAGE tokens, or None.
+        exact: tune the softmaxed map itself, in slices of queries, instead of the scores.
     """
 
     blocks: tuple[KeyBlock, ...]
@@ -87,6 +109,7 @@ class Group:
     source: int = IMAGE
     query_scale: torch.Tensor | None = None
     shared: torch.Tensor | None = None
+    exact: bool = False
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Group:
         return replace(
@@ -99,8 +122,11 @@ class Group:
         )
 
 
-def _moved(tensor: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
-    return None if tensor is None else tensor.to(device)
+_T = TypeVar("_T")
+
+
+def _moved(value: _T, device: torch.device) -> _T:
+    return value.to(device) if isinstance(value, torch.Tensor) else value
 
 
 Groups = tuple[Group, ...]
@@ -115,6 +141,14 @@ def groups_to(groups: Groups, device: torch.device, dtype: torch.dtype) -> Group
     Log-weights stay float32: they are added to scores, which backends keep in float32.
     """
     return tuple(group.to(device, dtype) for group in groups)
+
+
+def boosted(groups: Groups, strength: float) -> Groups:
+    """The same groups at a step's strength; index tensors are shared, not copied."""
+    return tuple(
+        replace(group, blocks=tuple(block.boosted_by(strength) for block in group.blocks))
+        for group in groups
+    )
 
 
 def mix_groups(ownership: torch.Tensor) -> Groups:
