@@ -1,7 +1,8 @@
 """HunyuanDiT under the patch against an independent restatement of the published formula.
 
 f = out_proj(sum_r m_r Attn(Q, K_r, V_r)), arXiv 2501.07070 II-B, with plain softmax attention and
-masks made here by hand, for whole model calls with random weights.
+masks made here by hand, for whole model calls with random weights: the rule ``rcac`` in the first
+layers, and ``couple`` in any, whose base ratio blends the same f with the global prompt's.
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ import pytest
 import torch
 from regional_dit.attention.host import install
 from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
-from regional_dit.attention.rules import Couple
+from regional_dit.attention.rules import RCAC, Couple
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
-from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
+from tiny_hunyuan import DEPTH, conditioning, run_ksampler, tiny_hunyuan
 
 GRIDS = {2: (1, 2), 4: (2, 2), 9: (3, 3)}
+# Rule, its layers, and the global prompt's share inside the regions.
+RULES = {
+    "rcac": (RCAC(), tuple(range(RCAC().default_last_layer(DEPTH) + 1)), 0.0),
+    "couple": (Couple(0.3), (0, 2, 3, 5), 0.3),
+    "couple without base": (Couple(0.0), (0, 2, 3, 5), 0.0),
+}
 
 
 def text_tokens(net, seed):
@@ -54,7 +61,7 @@ def softmax_attention(q, k, v):
     return weights @ v
 
 
-def restated_forward(texts, masks):
+def restated_forward(texts, masks, base_ratio):
     """A CrossAttention.forward for [uncond, cond] batches: row halves are told apart by place."""
 
     def forward(self, x, y, freqs_cis_img=None):
@@ -73,10 +80,10 @@ def restated_forward(texts, masks):
         k, v = kv(y)
         out = softmax_attention(q, k, v)
         cond = slice(x.shape[0] // 2, None)  # ComfyUI batches [uncond, cond]
-        mixed = torch.zeros_like(out[cond])
+        mixed = base_ratio * out[cond]
         for text, mask in zip(texts, masks, strict=True):
             k_r, v_r = kv(text)
-            mixed += mask[:, None] * softmax_attention(q[cond], k_r, v_r)
+            mixed += (1 - base_ratio) * mask[:, None] * softmax_attention(q[cond], k_r, v_r)
         out = torch.cat([out[: x.shape[0] // 2], mixed])
         return (self.out_proj(out.transpose(1, 2).flatten(2)),)
 
@@ -86,15 +93,16 @@ def restated_forward(texts, masks):
 @pytest.mark.parametrize("n", [2, 4, 9])
 @pytest.mark.parametrize("size", [(18, 12), (15, 11), (13, 18)])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_patch_equals_the_published_formula(n, size, batch):
+@pytest.mark.parametrize("rule", RULES)
+def test_patch_equals_the_published_formula(n, size, batch, rule):
+    rule, layers, base_ratio = RULES[rule]
     model = tiny_hunyuan(seed=n)
     net = model.model.diffusion_model
     height, width = size
     seeds = list(range(10, 10 + n))
     texts = tuple(text_from_conditioning(conditioning(s), str(s)) for s in seeds)
     regional = RegionalPrompts("u", split_canvas(*GRIDS[n]), texts, ("",) * n)
-    layers = (0, 2, 3, 5)
-    patch = RegionalPatch(regional, Couple(0.0), layers, PercentRange())
+    patch = RegionalPatch(regional, rule, layers, PercentRange())
     positive = conditioning(1, **{MARKER: "u"})
     ours = run_ksampler(
         install(model, patch), positive, conditioning(2), batch=batch, height=height, width=width
@@ -105,7 +113,7 @@ def test_patch_equals_the_published_formula(n, size, batch):
         tokens = [text_tokens(net, s) for s in seeds]
     for layer in layers:
         attn2 = net.blocks[layer].attn2
-        attn2.forward = types.MethodType(restated_forward(tokens, masks), attn2)
+        attn2.forward = types.MethodType(restated_forward(tokens, masks, base_ratio), attn2)
     theirs = run_ksampler(model, positive, conditioning(2), batch=batch, height=height, width=width)
     stock = run_ksampler(
         tiny_hunyuan(seed=n), positive, conditioning(2), batch=batch, height=height, width=width
