@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ..engine import KeyValue, attend
-from ..errors import HostError
+from ..errors import HostError, PromptError
 from ..prompts import Text
 from ..rules import AttentionKind, Couple, Rule
 from ..sampling import CallPlan, LayerJob, TextCache
@@ -175,6 +175,8 @@ class RegionalLayer:
             key = ("unmasked", rows.start)
             if key not in self.plan.memo:
                 kept = (mask[rows][0].flatten() >= 0).nonzero()[:, 0]
+                if kept.numel() == 0:
+                    raise PromptError("The attention mask of the positive prompt leaves no token.")
                 whole = kept.numel() == mask.shape[-1]
                 self.plan.memo[key] = None if whole else kept
             return self.plan.memo[key]

@@ -24,7 +24,7 @@ from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
 
 class HunyuanDiT(CrossAttentionFamily):
     name = "HunyuanDiT"
-    text_keys = (
+    text_keys: tuple[str, ...] = (
         "cross_attn",
         "attention_mask",
         "conditioning_mt5xl",

@@ -6,10 +6,26 @@ from typing import Any
 
 from ..errors import UnsupportedModelError
 from .base import Family
+from .cosmos import Cosmos1, CosmosPredict2
 from .flux import Flux
 from .hunyuan_dit import HunyuanDiT
+from .sd3 import SD3
+from .ltxv import LTXV
+from .pixart import PixArt
+from .unet import SDXL, StableDiffusion
+from .wan import Wan
 
-FAMILIES: tuple[Family, ...] = (HunyuanDiT(), Flux())
+FAMILIES: tuple[Family, ...] = (
+    HunyuanDiT(),
+    PixArt(),
+    StableDiffusion(),
+    SDXL(),
+    Wan(),
+    CosmosPredict2(),
+    Cosmos1(),
+    LTXV(),
+    Flux(),
+)
 
 
 def find_family(model: Any) -> Family:

@@ -125,7 +125,7 @@ def test_bad_jobs_are_answered_and_the_next_good_job_runs(server, workflow, tmp_
             ["empty"],
         ),
         "NaN mask": (masks_from(workflow, {"class_type": "TestNaNMask", "inputs": {}}), ["NaN"]),
-        "SDXL model": (sdxl, ["SDXL", "HunyuanDiT"]),
+        "SDXL model with another model's prompts": (sdxl, ["SDXL", "width", "CLIP"]),
         "positive without regions": (stray, ["Regional Conditioning"]),
         "layers that do not exist": (broken(PATCH, last_layer=40), ["0..7"]),
         "end before start": (broken(PATCH, start_percent=0.8, end_percent=0.2), ["start_percent"]),
