@@ -24,9 +24,11 @@ def trim_prompts(
 
     Args:
         clip: ComfyUI's CLIP object that encoded them.
-        prompts: R prompts.
+        prompts: R prompts, or none where only conditionings are known.
         encoded: their R conditionings; left untouched.
     """
+    if not prompts:
+        return list(encoded), f"{_NOT_TRIMMED}they were given as conditionings, not as text."
     if not isinstance(getattr(clip, "tokenizer_options", None), Mapping):
         return list(encoded), f"{_NOT_TRIMMED}this text encoder cannot tell which tokens they are."
     trimmed, sizes = [], []

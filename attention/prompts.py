@@ -28,12 +28,14 @@ class RegionalPrompts:
         regions: R regions.
         texts: R encoded prompts, in the order of the regions.
         prompts: R prompt strings for reports ("" where CONDITIONING was given).
+        notes: what reports should say about the texts.
     """
 
     uid: str
     regions: RegionSet
     texts: tuple[Text, ...]
     prompts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.prompts) == len(self.regions):

@@ -36,6 +36,7 @@ def patch_report(
         shown = prompt if len(prompt) <= 80 else prompt[:77] + "..."
         weight = "" if region.weight == 1.0 else f" (weight {region.weight:g})"
         lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}")
+    lines.extend(f"Note: {note}" for note in patch.prompts.notes)
     if unused_base_ratio is not None:
         lines.append(f"Note: base_ratio {unused_base_ratio:g} is not used, the rule decides.")
     if patch.is_noop:

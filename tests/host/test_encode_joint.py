@@ -7,10 +7,15 @@ from unittest.mock import patch
 import pytest
 import torch
 from comfy_extras.nodes_cond import T5TokenizerOptions
-from nodes import CLIPTextEncode
 from regional_dit.attention.encode import encode_prompts
 from regional_dit.attention.padding import trim_prompts
+from regional_dit.nodes.conditioning import AppendRegionConditioning, RegionalConditioning
+from regional_dit.nodes.patch import PatchCrossAttention
+from regional_dit.nodes.regions import RegionSplit
 from tiny_flux_clip import FLUX_T5_DIM, SD3_DIM, tiny_flux_clip, tiny_sd3_clip
+from tiny_joint import TINY
+
+from nodes import CLIPTextEncode
 
 PROMPTS = ["a room with green walls", "a blue chair", "a red chair on the right"]
 LONG = ", ".join(["a wooden table under a painting of the sea"] * 40)
@@ -43,7 +48,7 @@ def assert_equal(ours, stock):
 @pytest.mark.parametrize("family", ["flux_clip", "sd3_clip"])
 @pytest.mark.parametrize(
     "prompts",
-    [PROMPTS, [*PROMPTS, LONG], [PROMPTS[0], WEIGHTED], [""] + PROMPTS, [PROMPTS[0]] * 2],
+    [PROMPTS, [*PROMPTS, LONG], [PROMPTS[0], WEIGHTED], ["", *PROMPTS], [PROMPTS[0]] * 2],
     ids=["plain", "long", "weighted", "empty", "repeated"],
 )
 def test_prompts_are_encoded_exactly_as_by_the_stock_node(request, family, prompts):
@@ -130,3 +135,36 @@ def test_other_layouts_say_that_they_are_not_trimmed(sd3_clip, clip):
         assert "was not trimmed" in said and reason in said
         assert trimmed == encoded
     assert "cannot tell" in trim_prompts(demo, PROMPTS, encoded)[1]
+
+
+def conditioned(clip, *, trim, **changes):
+    inputs = {"prompts": "\n".join(PROMPTS[1:]), "global_prompt": PROMPTS[0], **changes}
+    regions = RegionSplit.execute("W (columns)", 2, 1, 1, "", "", 0.0, 0.0)[0]
+    return RegionalConditioning.execute(
+        clip, regions, negative_prompt="", level="both", weights="", trim_padding=trim, **inputs
+    ).args
+
+
+def test_nodes_from_text_to_picture_with_and_without_padding(flux_clip):
+    tiny = TINY["Flux"]
+    model = tiny.model()
+    pictures, lengths = [], []
+    for trim in (False, True):
+        regional, positive, negative = conditioned(flux_clip, trim=trim)
+        patched, report = PatchCrossAttention.execute(model, regional, 0, -1, 0.0, 1.0, 0.3).args
+        assert ("tokens kept: 5 of 256, 8 of 256" in report) is trim
+        assert positive[0][0].shape[1] == negative[0][0].shape[1] == 256
+        lengths.append([text["cross_attn"].shape[1] for text in regional.texts])
+        pictures.append(tiny.sample(patched, positive, negative))
+    assert lengths == [[256, 256], [tokens_with_end(flux_clip, p) for p in PROMPTS[1:]]]
+    assert all(picture.isfinite().all() for picture in pictures)
+    assert (pictures[0] - pictures[1]).abs().max() > 1e-4
+
+
+def test_conditionings_are_not_trimmed_and_the_report_says_so(flux_clip):
+    chain = None
+    for encoded in by_stock_node(flux_clip, PROMPTS[1:]):
+        chain = AppendRegionConditioning.execute(encoded, chain)[0]
+    regional = conditioned(flux_clip, trim=True, prompts="", conditionings=chain)[0]
+    assert [text["cross_attn"].shape[1] for text in regional.texts] == [256, 256]
+    assert "given as conditionings" in regional.notes[0]
