@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import demo, doctor, environment, testing
+from . import demo, doctor, environment, report, sweep, testing
 from . import workflow as workflows
 from .client import Client
 from .environment import Environment
@@ -143,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--out", type=Path, default=OUTPUT, metavar="DIR", help="where pictures go")
     add.set_defaults(command=_queue)
 
+    sweep.add_command(commands, [host, serving, starting], _enter)
+    report.add_command(commands, [host], _enter)
+
     add = commands.add_parser("doctor", parents=[host], help="what is there, and what is broken")
     add.set_defaults(command=_doctor)
 
@@ -171,6 +174,12 @@ def _go_inside(found: Environment, options: argparse.Namespace) -> int | None:
         return None
     variables = {**os.environ, _INSIDE: str(options.started)}
     return become([str(found.python), str(Path(__file__).parent), *options.argv], variables)
+
+
+def _enter(options: argparse.Namespace) -> tuple[Environment, int | None]:
+    """Prepare the environment and go on in its Python; the exit code if that has ended already."""
+    found = _prepare(options)
+    return found, _go_inside(found, options)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from . import browser
 from .environment import Environment
 from .errors import FAILED
 from .paths import ROOT
@@ -38,7 +39,15 @@ def run(
         for arg in arguments
     ]
     command += paths if names_tests else [str(ROOT / "tests"), *paths]
+    if not names_tests or any(_needs_browser(arg) for arg in arguments):
+        variables.update(browser.prepare(environment.python, progress).variables())
     code = run_child(command, cwd=environment.comfyui, env=variables)
     if failed:
         progress.line(f"error: {' and '.join(failed)} found faults, listed above pytest's output.")
     return code or (FAILED if failed else 0)
+
+
+def _needs_browser(argument: str) -> bool:
+    """Whether the tests that an argument names are, or hold, those of the editor."""
+    parts = (ROOT / argument.split("::")[0]).parts[len(ROOT.parts) :]
+    return parts in ((), ("tests",)) or parts[:2] == ("tests", "web")

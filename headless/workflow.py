@@ -184,7 +184,7 @@ def _resolve(
     address = setting.address
     dots = [i for i, char in enumerate(address) if char == "."]
     for dot in reversed(dots):
-        nodes, input_name = _named(workflow, address[:dot]), address[dot + 1 :]
+        nodes, input_name = named(workflow, address[:dot]), address[dot + 1 :]
         if not nodes:
             continue
         if all(input_name in _inputs(workflow[node_id], info) for node_id in nodes):
@@ -203,7 +203,8 @@ def _resolve(
     )
 
 
-def _named(workflow: Workflow, name: str) -> list[str]:
+def named(workflow: Workflow, name: str) -> list[str]:
+    """Ids of the nodes that a name means: an id, else a title, else a class."""
     if name in workflow:
         return [name]
     titles = {i: str((node.get("_meta") or {}).get("title", "")) for i, node in workflow.items()}

@@ -1,0 +1,145 @@
+"""Work through the jobs of a sweep on one or several ComfyUI servers."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from .errors import RunError
+from .progress import Progress, human_seconds
+from .sweep_file import Job
+from .sweep_job import Pictures, Runner, ServerLost
+from .sweep_store import JobResult, Store
+
+# Jobs that each server holds: while one runs the next waits, so that the server never idles.
+_PER_SERVER = 2
+
+_Outcome = tuple[Job, JobResult, Pictures] | BaseException
+
+
+class _Share:
+    """Gives each job to one server; a job that a server was given before goes to that one."""
+
+    def __init__(self, store: Store, jobs: Sequence[Job], urls: Sequence[str]) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._left = len(jobs)
+        self._free: deque[Job] = deque()
+        self._claimed: dict[str, deque[Job]] = {url: deque() for url in urls}
+        for job in jobs:
+            owner = store.claimed_by(job)
+            self._claimed.get(owner or "", self._free).append(job)
+
+    def take(self, url: str) -> Job | None:
+        """The next job for a server, claimed on disk before it is queued; None if all are done.
+
+        While others still work it waits: what they have may come back if their server is lost.
+        """
+        with self._changed:
+            while self._left:
+                if self._claimed[url]:
+                    return self._claimed[url].popleft()
+                if self._free:
+                    job = self._free.popleft()
+                    self._store.claim(job, url)
+                    return job
+                self._changed.wait()
+        return None
+
+    def finished(self) -> None:
+        """A job is done."""
+        with self._changed:
+            self._left -= 1
+            self._changed.notify_all()
+
+    def give_back(self, url: str, job: Job) -> None:
+        """A server is lost: what it had goes to the others."""
+        with self._changed:
+            self._free.appendleft(job)
+            self._free.extendleft(self._claimed[url])
+            self._claimed[url].clear()
+            self._changed.notify_all()
+
+
+def run_on_servers(
+    store: Store, jobs: Sequence[Job], total: int, urls: Sequence[str], progress: Progress
+) -> None:
+    """Run jobs on all servers at once and keep each result as it comes.
+
+    Args:
+        store: where results go.
+        jobs: those that are not done.
+        total: of the whole sweep, for the bar.
+        urls: addresses of the servers.
+
+    Raises:
+        RunError: all servers are lost, or one lacks what the workflow needs.
+    """
+    runners = [Runner(url, progress) for url in urls for _ in range(_PER_SERVER)]
+    share = _Share(store, jobs, [runner.url for runner in runners])
+    outcomes: queue.Queue[_Outcome] = queue.Queue()
+
+    def work(runner: Runner) -> None:
+        job = None
+        try:
+            while (job := share.take(runner.url)) is not None:
+                outcome = (job, *runner.run(job, store.prompt_id(job)))
+                share.finished()
+                outcomes.put(outcome)
+        except ServerLost as error:
+            if job is not None:
+                share.give_back(runner.url, job)
+            outcomes.put(error)
+        except BaseException as error:  # handed to the main thread, which raises it
+            outcomes.put(error)
+
+    alive = [threading.Thread(target=work, args=(r,), daemon=True) for r in runners]
+    for thread in alive:
+        thread.start()
+    keep_results(store, jobs, total, outcomes, alive, progress)
+
+
+def keep_results(
+    store: Store,
+    jobs: Sequence[Job],
+    total: int,
+    outcomes: queue.Queue[_Outcome],
+    threads: Sequence[threading.Thread],
+    progress: Progress,
+) -> None:
+    """Save results as they come until all jobs are done or nobody works any more."""
+    done, lost = 0, ""
+    before = total - len(jobs)
+    started = time.monotonic()
+    while done < len(jobs):
+        try:
+            outcome = outcomes.get(timeout=0.5)
+        except queue.Empty:
+            if any(thread.is_alive() for thread in threads):
+                continue
+            raise RunError(
+                f"All servers are lost with {len(jobs) - done} jobs to do: {lost} Nothing that is "
+                "done is lost; start the same command again when a server runs."
+            ) from None
+        if isinstance(outcome, ServerLost):
+            lost = str(outcome)
+            progress.line(f"warning: {lost} Its jobs go to the other servers.")
+            continue
+        if isinstance(outcome, BaseException):
+            raise outcome
+        job, result, pictures = outcome
+        store.save(result, pictures)
+        done += 1
+        if result.error:
+            progress.line(f"job {job.key} failed: {result.error}")
+        show(progress, before + done, total, done, started)
+    progress.clear()
+
+
+def show(progress: Progress, at: int, total: int, done: int, started: float) -> None:
+    """The bar, with the time that the rest will take at the pace so far."""
+    left = (time.monotonic() - started) / done * (total - at)
+    progress.bar("sweep", at, total, f"{at}/{total} jobs, {human_seconds(left)} left")
