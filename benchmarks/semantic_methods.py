@@ -44,6 +44,7 @@ MAIN = (
            settings={"base_ratio": 0.3}),
     Method("couple-0.1", "couple, base ratio 0.1", rule="Couple", settings={"base_ratio": 0.1}),
     Method("rcac", "rcac (first half of the layers)", rule="RCAC"),
+    Method("rcac-literal", "the paper's equation as printed", rule="RCACLiteral"),
     Method("joint", "joint", rule="Joint"),
     Method("omost", "omost", rule="Omost"),
     Method("dense", "dense", rule="Dense"),
@@ -104,15 +105,13 @@ def prepare(method: Method, scene: Scene, model: Any, clip: Any) -> tuple[Any, A
         return model, encode(clip, scene.merged), encode(clip, "")
     if method.kind == "masked":
         return model, masked_conditioning(scene, clip), encode(clip, "")
-    regional, positive, negative = RegionalConditioning.execute(
+    regional, positive, negative = call(
+        RegionalConditioning,
         clip=clip,
         regions=scene.regions,
         prompts="\n".join(scene.prompts),
         global_prompt=scene.base,
-        negative_prompt="",
-        level="both",
-        weights="",
-    ).args
+    )
     return patched(method, model, regional), positive, negative
 
 
@@ -122,16 +121,21 @@ def patched(method: Method, model: Any, regional: Any) -> Any:
 
     rule = getattr(rules, method.rule)(**method.settings)
     first, last = method.layers
-    return PatchCrossAttention.execute(
+    return call(
+        PatchCrossAttention,
         model=model,
         regional=regional,
         first_layer=first,
         last_layer=last,
-        start_percent=0.0,
-        end_percent=1.0,
-        base_ratio=0.3,
         rule=rule,
-    ).args[0]
+    )[0]
+
+
+def call(node: Any, **inputs: Any) -> tuple[Any, ...]:
+    """A node's outputs, with its own defaults for the inputs that are not given."""
+    declared = node.define_schema().inputs
+    defaults = {i.id: i.default for i in declared if getattr(i, "default", None) is not None}
+    return node.execute(**{**defaults, **inputs}).args
 
 
 def encode(clip: Any, text: str) -> Any:
