@@ -5,36 +5,41 @@ Everything here is made once per plan (that is once per sampling, not per step o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 import torch
 
 from .engine import PartialAttention, attend
 from .groups import BASE, IMAGE, Attention, Group, Groups
+from .registers import REGISTERS, register_group
 from .sampling import CallPlan, LayerJob
-from .sequence import SequenceKeys, Spans, merged_spans, put, take
+from .sequence import SequenceKeys, Span, Spans, merged_spans, put, take
+from .tokens import TokenGrid
+
+# Tokens of one text in each text stream of the network. Nearly all networks have one stream;
+# HiDream has two (T5 and Llama), which lie apart in the sequence.
+Lengths = tuple[int, ...]
+TextSpans = tuple[Span, ...]  # of one text in the context of each stream
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the tokens of one attention call lie.
+    """Where the tokens of one attention call lie. Whoever sees the image sees all but the text.
 
     Attributes:
-        text: of context tokens [start, stop): their places in the sequence.
+        text: of a text's spans in the context: its places in the sequence.
         image: places of the latent's tokens.
-        always: registers and reference images: they go with the global prompt, and whoever sees
-            the image sees them.
+        registers: tokens that stand for no place of the picture (learned registers, padding): they
+            see each prompt by its share of the picture.
+        references: reference images: they see the global prompt.
     """
 
-    text: Callable[[int, int], Spans]
+    text: Callable[[TextSpans], Spans]
     image: Spans
-    always: Spans
-
-
-class HasLayout(Protocol):
-    def layout(self, call: JointCall, n_tokens: int) -> Layout | None: ...
+    registers: Spans = ()
+    references: Spans = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,22 +47,17 @@ class TextSet:
     """The texts of one set of regional prompts in the context of some rows.
 
     Attributes:
-        starts: first context token of each region's text.
-        states: [1, T_r, C] each.
+        spans: of each region's text in the context.
+        states: what the family's ``text_states`` gave for each.
         idle: groups of the text tokens where no rule acts on them: they go on as in the first
             layer that uses them.
         last_layer: last layer that uses them.
     """
 
-    starts: tuple[int, ...]
-    states: tuple[torch.Tensor, ...]
+    spans: tuple[TextSpans, ...]
+    states: tuple[Any, ...]
     idle: Groups
     last_layer: int
-
-    def context_spans(self) -> dict[int, tuple[int, int]]:
-        """Region (from one) -> its context tokens [start, stop)."""
-        pairs = zip(self.starts, self.states, strict=True)
-        return {r + 1: (a, a + text.shape[1]) for r, (a, text) in enumerate(pairs)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,45 +71,71 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointCall:
-    """How the context of one model call is laid out: ``[extra | base_length]`` tokens.
+    """How the context of one model call is laid out: ``[extra | base]`` tokens in each stream.
 
     Attributes:
         regional: rows with regions.
         plain: row ranges without.
         extra: tokens of regional texts, shorter ones padded in front.
-        base_length: tokens of the conditioning's own text.
-        n_image: tokens of the latent.
+        base: tokens of the conditioning's own text.
+        grid: the latent's tokens.
     """
 
     regional: tuple[Rows, ...]
     plain: tuple[slice, ...]
-    extra: int
-    base_length: int
-    n_image: int
+    extra: Lengths
+    base: Lengths
+    grid: TokenGrid
     _places: dict[int, Places | None] = field(default_factory=dict)
 
-    def places(self, family: HasLayout, n_tokens: int) -> Places | None:
+    @property
+    def n_text(self) -> int:
+        """Tokens of the first text stream, regional ones included."""
+        return self.extra[0] + self.base[0]
+
+    @property
+    def base_spans(self) -> TextSpans:
+        """The conditioning's own text in the context."""
+        return tuple((a, a + n) for a, n in zip(self.extra, self.base, strict=True))
+
+    def texts(self) -> Iterator[tuple[slice, TextSpans, Any]]:
+        """(rows, spans in the context, states) of every regional text."""
+        for row in self.regional:
+            for texts in row.sets.values():
+                for spans, states in zip(texts.spans, texts.states, strict=True):
+                    yield row.rows, spans, states
+
+    def places(
+        self, n_tokens: int, layout: Callable[[int], Layout | None], device: torch.device
+    ) -> Places | None:
         """The call's places in a sequence of ``n_tokens``; None where that is no joint one."""
         if n_tokens not in self._places:
-            layout = family.layout(self, n_tokens)
-            self._places[n_tokens] = None if layout is None else Places(self, layout)
+            found = layout(n_tokens)
+            self._places[n_tokens] = None if found is None else Places(self, found, device)
         return self._places[n_tokens]
 
 
 class Places:
     """A joint call with all tokens at their places in the sequence."""
 
-    def __init__(self, call: JointCall, layout: Layout) -> None:
-        base = layout.text(call.extra, call.extra + call.base_length)
+    def __init__(self, call: JointCall, layout: Layout, device: torch.device) -> None:
+        base = layout.text(call.base_spans)
         self._call = call
-        self._always = tuple(merged_spans(layout.always))
+        self._always = tuple(merged_spans((*layout.registers, *layout.references)))
+        self._references = tuple(merged_spans(layout.references))
         self._stock = tuple(merged_spans((*base, *layout.image, *self._always)))
+        self._registers = {
+            id(job.groups): register_group(job.groups, call.grid.n_tokens, n_registers, device)
+            for row in call.regional
+            for job in row.jobs.values()
+            if (n_registers := sum(b - a for a, b in layout.registers))
+        }
+        common = {BASE: base, IMAGE: layout.image, REGISTERS: layout.registers}
         self._spans = [
             {
                 set_id: {
-                    BASE: base,
-                    IMAGE: layout.image,
-                    **{r: layout.text(*span) for r, span in texts.context_spans().items()},
+                    **common,
+                    **{r: layout.text(spans) for r, spans in enumerate(texts.spans, start=1)},
                 }
                 for set_id, texts in row.sets.items()
             }
@@ -138,11 +164,15 @@ class Places:
                 self._stock_attention(*parts, attention)
             for set_id, texts in row.sets.items():
                 active = job is not None and id(job.texts) == set_id
-                groups = job.groups if job is not None and active else texts.idle
+                groups = texts.idle
+                if job is not None and active:
+                    groups = job.groups + self._registers.get(id(job.groups), ())
                 if active or layer < texts.last_layer:
                     self._regional(*parts, groups, spans_of[set_id], attention, partial)
-                if active and self._always:
-                    self._references(*parts, attention)
+                if active and self._references:
+                    asked = take(parts[1], self._references)
+                    seen = (take(t, self._stock) for t in parts[2:])
+                    put(parts[0], self._references, attention(asked, *seen))
         return out
 
     def _stock_attention(
@@ -156,17 +186,6 @@ class Places:
         """Global text, image and references as in the model without regions."""
         seen = [take(t, self._stock) for t in (q, k, v)]
         put(out, self._stock, attention(*seen))
-
-    def _references(
-        self,
-        out: torch.Tensor,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        attention: Attention,
-    ) -> None:
-        asked = take(q, self._always)
-        put(out, self._always, attention(asked, take(k, self._stock), take(v, self._stock)))
 
     def _regional(
         self,
@@ -193,40 +212,47 @@ def _by_source(groups: Groups) -> dict[int, tuple[Group, ...]]:
     return {source: tuple(asked) for source, asked in result.items()}
 
 
-def joint_call(plan: CallPlan, base_length: int) -> JointCall:
-    """Lay out the context once per plan: regional texts end where the global text begins."""
-    key = ("joint", base_length)
-    if key in plan.memo:
-        return plan.memo[key]
+def joint_call(plan: CallPlan, base: Lengths, lengths_of: Callable[[Any], Lengths]) -> JointCall:
+    """Lay out the context once per plan: regional texts end where the global text begins.
+
+    Args:
+        plan: of the model call.
+        base: tokens of the conditioning's own text.
+        lengths_of: tokens of a regional text, from its states.
+    """
+    memo_key = ("joint", base)
+    if memo_key in plan.memo:
+        return plan.memo[memo_key]
     jobs_of: dict[tuple[int, int], dict[int, LayerJob]] = {}
     for layer, jobs in sorted(plan.layers.items()):
         for job in jobs:
             jobs_of.setdefault((job.rows.start, job.rows.stop), {})[layer] = job
-    lengths = {
-        rows: sum(_lengths(job) for job in _first_jobs(jobs).values())
-        for rows, jobs in jobs_of.items()
-    }
-    extra = max(lengths.values())
+    needed = [
+        _total([lengths_of(t.states) for job in _first_jobs(jobs).values() for t in job.texts])
+        for jobs in jobs_of.values()
+    ]
+    extra = tuple(map(max, zip(*needed, strict=True)))
     regional = []
     for rows, jobs in jobs_of.items():
         end = extra
         sets = {}
-        for key_, job in _first_jobs(jobs).items():
-            starts = []
+        for set_id, job in _first_jobs(jobs).items():
+            spans = []
             for text in job.texts:
-                end -= text.states.shape[1]
-                starts.append(end)
-            sets[key_] = TextSet(
-                tuple(starts),
+                lengths = lengths_of(text.states)
+                spans.append(tuple((b - n, b) for b, n in zip(end, lengths, strict=True)))
+                end = tuple(a for a, _ in spans[-1])
+            sets[set_id] = TextSet(
+                tuple(spans),
                 tuple(text.states for text in job.texts),
                 tuple(group for group in job.groups if group.source > BASE),
-                max(layer for layer, other in jobs.items() if id(other.texts) == key_),
+                max(layer for layer, other in jobs.items() if id(other.texts) == set_id),
             )
         regional.append(Rows(slice(*rows), sets, jobs))
     plain = tuple(chunk for chunk in plan.chunks if (chunk.start, chunk.stop) not in jobs_of)
-    n_image = next(iter(plan.layers.values()))[0].grid.n_tokens
-    call = JointCall(tuple(regional), plain, extra, base_length, n_image)
-    plan.memo[key] = call
+    grid = next(iter(plan.layers.values()))[0].grid
+    call = JointCall(tuple(regional), plain, extra, base, grid)
+    plan.memo[memo_key] = call
     return call
 
 
@@ -238,5 +264,5 @@ def _first_jobs(jobs: dict[int, LayerJob]) -> dict[int, LayerJob]:
     return first
 
 
-def _lengths(job: LayerJob) -> int:
-    return sum(text.states.shape[1] for text in job.texts)
+def _total(lengths: list[Lengths]) -> Lengths:
+    return tuple(map(sum, zip(*lengths, strict=True)))

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 
 from ..errors import HostError
-from ..joint_call import JointCall, Layout, joint_call
+from ..joint_call import JointCall, Layout, Lengths, joint_call
 from ..partial import Partial, attention_with_lse
 from ..prompts import Text
 from ..rules import AttentionKind, Bind, Rule
@@ -32,7 +34,7 @@ class JointFamily:
     name: str
     attention: AttentionKind = "joint"
     text_keys: tuple[str, ...] = ("cross_attn",)
-    prefix: ClassVar[int] = 0  # register tokens before the text
+    takes_mask: ClassVar[bool] = False  # whether an attention_mask concerns the text alone
 
     def blocks(self, model: Any) -> Sequence[Any]:
         """Transformer blocks in the order of the layers."""
@@ -44,33 +46,31 @@ class JointFamily:
     def default_rule(self, base_ratio: float) -> Rule:
         return Bind(base_ratio)
 
-    def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
-        """[1, T, C] as the network's ``context`` argument holds it."""
+    def text_states(self, model: Any, text: Text, device: torch.device) -> Any:
+        """A regional text as ``extended`` wants it: [1, T, C] of the ``context`` argument."""
         return text["cross_attn"].to(device)
+
+    def text_lengths(self, model: Any, states: Any) -> Lengths:
+        """Tokens that a regional text takes in each text stream of the sequence."""
+        return (states.shape[1],)
+
+    def base_lengths(self, model: Any, inputs: CallInputs) -> Lengths:
+        """The same of the conditioning's own text."""
+        return (inputs.context.shape[1],)
 
     def extended(self, model: Any, call: JointCall, inputs: CallInputs) -> CallInputs:
         """The inputs with the regional texts in the context."""
-        context = inputs.context
-        shape = (context.shape[0], call.extra + context.shape[1], context.shape[2])
-        longer = context.new_zeros(shape)
-        longer[:, call.extra :] = context
-        for row in call.regional:
-            for texts in row.sets.values():
-                for start, states in zip(texts.starts, texts.states, strict=True):
-                    longer[row.rows, start : start + states.shape[1]] = states.to(longer)
-        return CallInputs(longer, inputs.options, inputs.extra)
+        return replace(inputs, context=with_regions(inputs.context, call))
 
-    def layout(self, call: JointCall, n_tokens: int) -> Layout | None:
-        """Places in a sequence of ``n_tokens``; None where it is no joint sequence."""
-        image = self.prefix + call.extra + call.base_length
-        if n_tokens < image + call.n_image:
+    def layout(self, model: Any, call: JointCall, n_tokens: int) -> Layout | None:
+        """Places in a sequence of ``n_tokens``; None where it is no joint sequence.
+
+        This is for [text | image | reference images].
+        """
+        image = call.n_text, call.n_text + call.grid.n_tokens
+        if n_tokens < image[1]:
             return None
-        references = (image + call.n_image, n_tokens)
-        return Layout(
-            text=lambda start, stop: ((self.prefix + start, self.prefix + stop),),
-            image=((image, image + call.n_image),),
-            always=((0, self.prefix), references),
-        )
+        return Layout(lambda spans: spans, image=(image,), references=((image[1], n_tokens),))
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
@@ -81,12 +81,14 @@ class JointFamily:
     def patched(
         self, model: Any, plan: CallPlan, cache: TextCache, inputs: CallInputs
     ) -> Iterator[CallInputs]:
-        _refuse_mask(self.name, inputs)
-        call = joint_call(plan, inputs.context.shape[1])
+        if not self.takes_mask:
+            _refuse_mask(self.name, inputs)
+        call = joint_call(plan, self.base_lengths(model, inputs), partial(self.text_lengths, model))
         layer = _CurrentLayer()
-        override = _Override(self, call, layer, inputs.options.get(OVERRIDE))
+        layout = partial(self.layout, model, call)
+        override = _Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))
         options = {**inputs.options, OVERRIDE: without_compile(override)}
-        inputs = self.extended(model, call, CallInputs(inputs.context, options, inputs.extra))
+        inputs = self.extended(model, call, replace(inputs, options=options))
         marked = [
             (block, layer.marking(block.forward, index))
             for index, block in enumerate(self.blocks(model))
@@ -95,8 +97,70 @@ class JointFamily:
             yield changed
 
 
+def with_regions(
+    context: torch.Tensor,
+    call: JointCall,
+    *,
+    stream: int = 0,
+    dim: int = 1,
+    part: Callable[[Any], torch.Tensor] = lambda states: states,
+) -> torch.Tensor:
+    """The context of one text stream with the regional texts before the conditioning's own.
+
+    Args:
+        context: [B, T, C], or with its tokens along another axis.
+        call: says where each text goes; what it leaves free is zero.
+        stream: index of the stream.
+        dim: axis of the tokens.
+        part: the stream's tensor of a regional text's states, [1, T_r, C].
+    """
+    shape = list(context.shape)
+    shape[dim] += call.extra[stream]
+    longer = context.new_zeros(shape)
+    longer.narrow(dim, call.extra[stream], context.shape[dim]).copy_(context)
+    for rows, spans, states in call.texts():
+        tokens = part(states)
+        longer[rows].narrow(dim, spans[stream][0], tokens.shape[dim]).copy_(tokens)
+    return longer
+
+
+def text_by_text(
+    x: torch.Tensor, call: JointCall, run: Callable[[slice, slice, Any], torch.Tensor]
+) -> torch.Tensor:
+    """Run a layer over the text of all prompts [B, T, C] on each prompt alone.
+
+    Args:
+        x: text of the first stream.
+        call: says where each text lies.
+        run: (rows, tokens, states of the regional text or None) -> the layer's [b, t, C].
+    """
+    out = torch.zeros_like(x)
+    base = slice(call.extra[0], x.shape[1])
+    out[:, base] = run(slice(None), base, None)
+    for rows, spans, states in call.texts():
+        tokens = slice(*spans[0])
+        out[rows, tokens] = run(rows, tokens, states)
+    return out
+
+
+def restarted(ids: torch.Tensor, call: JointCall, axes: slice) -> torch.Tensor:
+    """Position ids whose text counts from its first token again in every prompt.
+
+    Args:
+        ids: [B, T + .., A] with the text of the first stream in front, numbered through.
+        call: says where each text lies.
+        axes: of the ids that number the text.
+    """
+    ids = ids.clone()
+    ids[:, call.extra[0] : call.n_text, axes] -= call.extra[0]
+    for rows, spans, _ in call.texts():
+        start, stop = spans[0]
+        ids[rows, start:stop, axes] -= start
+    return ids
+
+
 def _refuse_mask(family: str, inputs: CallInputs) -> None:
-    if inputs.extra.get("attention_mask") is not None and family.startswith("Flux"):
+    if inputs.extra.get("attention_mask") is not None:
         raise HostError(
             f"The positive conditioning of this {family} model carries an attention mask (Redux "
             "with a mask does that). Regional prompts change the text tokens that it was made "
@@ -129,10 +193,16 @@ class _Override:
     """
 
     def __init__(
-        self, family: JointFamily, call: JointCall, layer: _CurrentLayer, previous: Any
+        self,
+        family: str,
+        call: JointCall,
+        layout: Callable[[int], Layout | None],
+        layer: _CurrentLayer,
+        previous: Any,
     ) -> None:
         self._family = family
         self._call = call
+        self._layout = layout
         self._layer = layer
         self._previous = previous
 
@@ -152,28 +222,32 @@ class _Override:
         kw["attn_precision"] = attn_precision
         layer = self._layer.index
         n_tokens = q.shape[2 if skip_reshape else 1]
-        places = None if layer is None else self._call.places(self._family, n_tokens)
+        places = None if layer is None else self._call.places(n_tokens, self._layout, q.device)
         if layer is None or places is None:
             kw.update(skip_reshape=skip_reshape, skip_output_reshape=skip_output_reshape)
             return self._host(func, q, k, v, heads, mask=mask, **kw)
         if mask is not None:
             raise HostError(
-                f"{self._family.name} layer {layer} passes an attention mask, which regional "
+                f"{self._family} layer {layer} passes an attention mask, which regional "
                 "prompts cannot combine with. Remove what sets it, or the regional patch."
             )
         if not skip_reshape:
-            q, k, v = (t.unflatten(2, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+            # Some of them may come with their heads apart already; keys may have fewer heads.
+            width = q.shape[2:].numel() // heads
+            q, k, v = (t.flatten(2).unflatten(2, (-1, width)).transpose(1, 2) for t in (q, k, v))
         kw["skip_reshape"] = True
 
         def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             return self._host(func, q, k, v, heads, mask=None, **kw)
 
-        def partial(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> Partial:
+        def with_lse(
+            q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None = None
+        ) -> Partial:
             if k.shape[1] != q.shape[1]:  # grouped queries
                 k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], 1) for t in (k, v))
-            return attention_with_lse(q, k, v, kw.get("scale"))
+            return attention_with_lse(q, k, v, bias, kw.get("scale"))
 
-        out = places.attend(layer, q, k, v, attention, partial)
+        out = places.attend(layer, q, k, v, attention, with_lse)
         if skip_output_reshape:
             return out.unflatten(2, (heads, -1)).transpose(1, 2)
         return out

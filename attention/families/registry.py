@@ -9,9 +9,9 @@ from .base import Family
 from .cosmos import Cosmos1, CosmosPredict2
 from .flux import Flux
 from .hunyuan_dit import HunyuanDiT
-from .sd3 import SD3
 from .ltxv import LTXV
 from .pixart import PixArt
+from .sd3 import SD3
 from .unet import SDXL, StableDiffusion
 from .wan import Wan
 
@@ -25,6 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     Cosmos1(),
     LTXV(),
     Flux(),
+    SD3(),
 )
 
 

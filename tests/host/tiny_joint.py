@@ -25,7 +25,8 @@ class TinyJoint:
         n_layers: transformer blocks.
         text_length: tokens of a prompt.
         extra: makes further entries of a conditioning from (seed, tokens).
-        downscale: latent pixels a side come in multiples of this (1: any size).
+        options: further entries of every conditioning.
+        frames: whether the latent has a frame axis.
     """
 
     build: Callable[[], Any]
@@ -36,17 +37,18 @@ class TinyJoint:
     text_length: int = 11
     extra: Callable[[int, int], dict[str, Any]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    frames: bool = False
 
     def model(self, seed: int = 0) -> Any:
         """ModelPatcher with random weights, norms near one."""
         base = self.build()
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for name, parameter in base.named_parameters():
-                noise = torch.randn(parameter.shape, generator=generator) * 0.08
-                is_norm = name.endswith(("norm.scale", "norm.weight")) or "norm_" in name
-                one = 1.0 if is_norm and parameter.ndim == 1 else 0.0
-                parameter.copy_((noise + one).to(parameter.dtype))
+            network = base.diffusion_model
+            for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+                noise = torch.randn(tensor.shape, generator=generator) * 0.08
+                is_norm = tensor.ndim == 1 and name.endswith(("scale", "weight"))
+                tensor.copy_((noise + float(is_norm)).to(tensor.dtype))
         device = torch.device("cpu")
         return comfy.model_patcher.ModelPatcher(base, device, device)
 
@@ -78,7 +80,8 @@ class TinyJoint:
         sampler: str = "euler",
     ) -> torch.Tensor:
         """ComfyUI's KSampler, euler and sgm_uniform, on an empty latent."""
-        latent = torch.zeros(batch, self.channels, height, width)
+        frames = (1,) if self.frames else ()
+        latent = torch.zeros(batch, self.channels, *frames, height, width)
         noise = comfy.sample.prepare_noise(latent, seed)
         with torch.inference_mode():
             return comfy.sample.sample(
@@ -96,8 +99,15 @@ class TinyJoint:
             )
 
 
-def _flux() -> Any:
-    config = comfy.supported_models.Flux(
+def _build(kind: str, config: dict[str, Any]) -> Any:
+    """The host's ``model_base`` class of that name, on the CPU in float32."""
+    supported = getattr(comfy.supported_models, kind)({"dtype": torch.float32, **config})
+    return getattr(comfy.model_base, kind)(supported, device="cpu")
+
+
+def flux() -> Any:
+    return _build(
+        "Flux",
         {
             "image_model": "flux",
             "in_channels": 16,
@@ -114,12 +124,37 @@ def _flux() -> Any:
             "patch_size": 2,
             "qkv_bias": True,
             "guidance_embed": True,
-            "dtype": torch.float32,
-        }
+        },
     )
-    return comfy.model_base.Flux(config, device="cpu")
+
+
+def sd3(**more: Any) -> Any:
+    """Three blocks of SD3.5 medium, then three of large; width is 64 a head."""
+    return _build(
+        "SD3",
+        {
+            "in_channels": 16,
+            "pos_embed_scaling_factor": None,
+            "input_size": None,
+            "patch_size": 2,
+            "depth": 2,
+            "num_blocks": 6,
+            "mlp_ratio": 2.0,
+            "pos_embed_max_size": 16,
+            "num_patches": 256,
+            "adm_in_channels": 32,
+            "context_embedder_config": {
+                "target": "torch.nn.Linear",
+                "params": {"in_features": 48, "out_features": 128},
+            },
+            "qk_norm": "rms",
+            "x_block_self_attn_layers": [0, 1, 2],
+            **more,
+        },
+    )
 
 
 TINY: dict[str, TinyJoint] = {
-    "Flux": TinyJoint(_flux, 48, 32, 16, 6, options={"guidance": 3.5}),
+    "Flux": TinyJoint(flux, 48, 32, 16, 6, options={"guidance": 3.5}),
+    "SD3": TinyJoint(sd3, 48, 32, 16, 6),
 }

@@ -1,0 +1,54 @@
+"""Stable Diffusion 3 and 3.5: joint blocks over [text | image], text without positions.
+
+SD3.5 medium has a second attention in its first blocks, over the image alone. It stays as it is:
+there is no text in it, and the image is to stay one picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_base
+import torch
+
+from ..joint_call import JointCall
+from ..scoped import scoped_forwards
+from .base import CallInputs, TokenShape
+from .joint import JointFamily, text_by_text
+
+
+class SD3(JointFamily):
+    name = "SD3"
+
+    def matches(self, model: Any) -> bool:
+        return type(model) is comfy.model_base.SD3
+
+    def blocks(self, model: Any) -> Sequence[Any]:
+        return model.diffusion_model.joint_blocks
+
+    def text_width(self, model: Any) -> int:
+        return model.diffusion_model.context_embedder.in_features
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        patch = model.diffusion_model.patch_size
+        height, width = latent
+        return TokenShape((height + 1) // patch, (width + 1) // patch, patch)
+
+    @contextmanager
+    def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
+        """Some SD3 models first let the text attend to itself: each prompt then does so alone."""
+        processor = model.diffusion_model.context_processor
+        if processor is None:
+            yield inputs
+            return
+        process = processor.forward
+
+        def forward(context: torch.Tensor) -> torch.Tensor:
+            return text_by_text(
+                context, call, lambda rows, tokens, _: process(context[rows, tokens])
+            )
+
+        with scoped_forwards([(processor, forward)], recursive=False):
+            yield inputs
