@@ -1,26 +1,34 @@
 """Rules: who looks at whom, how strongly and when. One file each."""
 
-from .base import AttentionKind, Rule
+from .base import AttentionKind, BlockKinds, FittedRule, Rule
+from .bias import Bias
 from .bind import Bind
 from .couple import Couple
 from .dense import Dense
+from .eligen import EliGen
 from .joint import Joint
 from .larender import LaRender
 from .omost import Omost
 from .rcac import RCAC
 from .rcac_literal import RCACLiteral
+from .rpf import RegionalPromptingFlux
 from .rpg import RPG
 
 __all__ = [
     "RCAC",
     "RPG",
     "AttentionKind",
+    "Bias",
     "Bind",
+    "BlockKinds",
     "Couple",
     "Dense",
+    "EliGen",
+    "FittedRule",
     "Joint",
     "LaRender",
     "Omost",
     "RCACLiteral",
+    "RegionalPromptingFlux",
     "Rule",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import ClassVar, Literal, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from ..groups import Groups
 from ..regions import RegionSet
@@ -12,6 +13,24 @@ from ..tokens import TokenGrid
 
 # Cross-attention: image tokens ask text tokens. Joint attention: all ask all.
 AttentionKind = Literal["cross", "joint"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockKinds:
+    """The transformer blocks of one joint-attention model.
+
+    Attributes:
+        n_layers: all of them.
+        n_double: the first ones, which keep text and image apart; single blocks follow.
+        takes_stream: whether the single blocks can carry a second stream of image tokens.
+        middle: (first, last) of the layers in which image regions may be isolated, or None where
+            nothing is published and the middle third is taken.
+    """
+
+    n_layers: int
+    n_double: int
+    takes_stream: bool = False
+    middle: tuple[int, int] | None = None
 
 
 class Rule(Protocol):
@@ -42,4 +61,13 @@ class Rule(Protocol):
 
     def describe(self) -> str:
         """One sentence for the report."""
+        ...
+
+
+@runtime_checkable
+class FittedRule(Protocol):
+    """A rule that must know the model's blocks; asked once, before sampling starts."""
+
+    def fitted(self, blocks: BlockKinds) -> Rule:
+        """The rule for this model; raises where the settings do not fit it."""
         ...

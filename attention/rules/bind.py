@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -13,7 +13,7 @@ from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_ownership
-from .base import AttentionKind
+from .base import AttentionKind, BlockKinds
 
 OPEN, ISOLATED = "open", "isolated"
 
@@ -35,7 +35,8 @@ class Bind:
         base_ratio: beta, share of the global prompt inside the regions, 0..1.
         isolate_until: part of the denoising (0..1) during which the middle layers are isolated.
         release_at: part of the denoising (0..1) from which on the model runs unpatched.
-        isolated_layers: (first, last) of the isolated layers, or None for the middle third.
+        isolated_layers: (first, last) of the isolated layers, or None for the middle ones: what is
+            published for the model's family, else the middle third.
     """
 
     attention: ClassVar[AttentionKind] = "joint"
@@ -58,6 +59,16 @@ class Bind:
     def default_last_layer(self, n_layers: int) -> int:
         return n_layers - 1
 
+    def fitted(self, blocks: BlockKinds) -> Bind:
+        first, last = self.isolated_layers or blocks.middle or middle_third(blocks.n_layers)
+        if self.isolated_layers and not 0 <= first <= last < blocks.n_layers:
+            raise RegionalError(
+                f"The isolated layers {first}..{last} do not exist: this model has the layers "
+                f"0..{blocks.n_layers - 1}. Set both to -1 for the middle ones, or isolate_until "
+                "to 0 for none."
+            )
+        return replace(self, isolated_layers=(first, last))
+
     def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
         if self.release_at < 1.0 and not step.before(self.release_at):
             return None
@@ -77,7 +88,7 @@ class Bind:
         )
 
     def describe(self) -> str:
-        where = "the middle third of the layers"
+        where = "the middle layers"
         if self.isolated_layers:
             where = f"layers {self.isolated_layers[0]} to {self.isolated_layers[1]}"
         return (

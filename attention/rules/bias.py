@@ -1,0 +1,122 @@
+"""Bias: everything sees everything, regions only lean towards their own prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from ..errors import RegionalError
+from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
+from ..regions import RegionSet
+from ..step import Step
+from ..tokens import TokenGrid, token_coverage
+from .base import AttentionKind, BlockKinds
+from .bind import region_members
+from .hard import unless_all
+from .settings import region_weights
+
+BIASED, OPEN = "biased", "open"
+LIMIT = 50.0  # beyond this a bias is as good as a mask
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """Scores between image and regional text, plus ``own`` inside, plus ``other`` outside.
+
+    Source: the attention bias of FreeFuse (arXiv 2510.23515, public code; there between a LoRA's
+    words in one prompt and its mask). With b+ = own, b- = other:
+
+        image q -> T_r:  b+ a_r m_r(q) + b- sum_{s != r} a_s m_s(q), so 0 outside of all regions;
+        T_r -> image i:  b+ a_r inside region r, b- a_r outside;
+        text to text, image to image and all of the global prompt: nothing.
+
+    All texts are one sequence in which every token sees every other. In single blocks nothing is
+    added, but the regional prompts stay. Deviations: the key side is hard, where the region covers
+    more than half of what it covers of any token; a_r is the region's weight (the source has none).
+
+    Attributes:
+        own: b+, 0..50.
+        other: b-, -50..0. Published: -5 and +1 for Flux, -4 and +2 for Flux.2 Klein, -3 and +1 for
+            Z-Image.
+        single_blocks: add the bias in single blocks as well.
+        blocks: of the model, filled in before sampling.
+    """
+
+    attention: ClassVar[AttentionKind] = "joint"
+
+    own: float = 1.0
+    other: float = -5.0
+    single_blocks: bool = False
+    blocks: BlockKinds | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.own <= LIMIT:
+            raise RegionalError(f"own is {self.own!r}, expected a number from 0 to {LIMIT:g}.")
+        if not -LIMIT <= self.other <= 0.0:
+            raise RegionalError(f"other is {self.other!r}, expected a number from -{LIMIT:g} to 0.")
+
+    @property
+    def name(self) -> str:
+        return "bias"
+
+    def default_last_layer(self, n_layers: int) -> int:
+        return n_layers - 1
+
+    def fitted(self, blocks: BlockKinds) -> Bias:
+        return replace(self, blocks=blocks)
+
+    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+        is_double = self.blocks is None or layer < self.blocks.n_double
+        return BIASED if is_double or self.single_blocks else OPEN
+
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+        texts = tuple(KeyBlock(r) for r in range(len(regions) + 1))
+        everything = (*texts, KeyBlock(IMAGE))
+        base = Group(everything, source=BASE)
+        if phase == OPEN:
+            sources = (IMAGE, *range(1, len(regions) + 1))
+            return (base, *(Group(everything, source=source) for source in sources))
+        weights = region_weights(regions)
+        coverage = token_coverage(regions, grid)
+        members = region_members(torch.cat([torch.ones_like(coverage[:1]), coverage]))
+        asking = [
+            Group((*texts, *self._image_blocks(inside, weight, coverage.shape[1])), source=r)
+            for r, (inside, weight) in enumerate(zip(members, weights.tolist(), strict=True), 1)
+        ]
+        return (base, *asking, Group(self._text_blocks(coverage * weights[:, None])))
+
+    def _text_blocks(self, shares: torch.Tensor) -> tuple[KeyBlock, ...]:
+        """What image tokens see, with shares a_r m_r [R, N]."""
+        others = shares.sum(0) - shares
+        biases = self.own * shares + self.other * others
+        regional = (
+            KeyBlock(r, log_weight=bias if bool(bias.any()) else None)
+            for r, bias in enumerate(biases, start=1)
+        )
+        return (KeyBlock(BASE), *regional, KeyBlock(IMAGE))
+
+    def _image_blocks(
+        self, inside: torch.Tensor | None, weight: float, n_tokens: int
+    ) -> tuple[KeyBlock, ...]:
+        """What a regional text sees of the image."""
+        if inside is None:
+            return (_image_block(None, self.own * weight),)
+        is_outside = torch.ones(n_tokens, dtype=torch.bool)
+        is_outside[inside] = False
+        parts = (inside, self.own * weight), (is_outside.nonzero()[:, 0], self.other * weight)
+        return tuple(
+            _image_block(unless_all(tokens, n_tokens), bias)
+            for tokens, bias in parts
+            if len(tokens)
+        )
+
+    def describe(self) -> str:
+        where = "all blocks" if self.single_blocks else "double blocks"
+        return f"bias in {where}, {self.own:+g} inside, {self.other:+g} outside"
+
+
+def _image_block(tokens: torch.Tensor | None, bias: float) -> KeyBlock:
+    return KeyBlock(IMAGE, tokens, log_weight=torch.tensor([bias]) if bias else None)
