@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .conditioning import AppendRegionConditioning, RegionalConditioning
 from .demo import DemoDiTLoader, ScoreDemoScene
+from .depth import ProgressiveDepth
 from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .patch import PatchCrossAttention
@@ -21,6 +22,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegionalConditioning,
     AppendRegionConditioning,
     PatchCrossAttention,
+    ProgressiveDepth,
     *RULE_NODES,
     DemoDiTLoader,
     ScoreDemoScene,

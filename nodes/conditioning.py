@@ -156,8 +156,8 @@ def _uid_of(positive: Conditioning) -> str:
     uids = {extra[MARKER] for _, extra in positive if MARKER in extra}
     if len(uids) != 1:
         raise PromptError(
-            f"The connected positive belongs to {len(uids)} sets of regional prompts, expected one. "
-            "Connect the 'positive' output of another Regional Conditioning."
+            f"The connected positive belongs to {len(uids)} sets of regional prompts, expected "
+            "one. Connect the 'positive' output of another Regional Conditioning."
         )
     return uids.pop()
 

@@ -30,11 +30,16 @@ def resolve_prompts(
     plan: Plan | None,
     conditionings: Sequence[Any] | None,
     level: Literal["both", "high", "low"],
+    has_positive: bool = False,
 ) -> WantedPrompts:
     """Decide the prompts of all regions from exactly one source.
 
+    Args:
+        has_positive: the global prompt is encoded already; ``base`` is then left empty.
+
     Raises:
-        PromptError: no source, several sources, or not one prompt per region.
+        PromptError: no source, several sources, not one prompt per region, a level where there
+            are none, or two global prompts.
     """
     lines = [line.strip() for line in prompts.splitlines() if line.strip()]
     sources = {
@@ -49,6 +54,16 @@ def resolve_prompts(
             f"The regional prompts come from {got}; expected exactly one of: the prompts box (one "
             "per line), a plan, or conditionings. Clear or disconnect the others."
         )
+    if level != "both" and plan is None:
+        raise PromptError(
+            f"level is {level!r}, but {given[0]} have no levels: only a plan tells high from low. "
+            "Connect a plan, or set level to 'both' and give the prompts of that level."
+        )
+    if has_positive and global_prompt.strip():
+        raise PromptError(
+            "The global prompt comes from the connected positive, and global_prompt holds another "
+            "one. Clear global_prompt, or disconnect positive."
+        )
     if conditionings is not None:
         _check_count(len(conditionings), n_regions, "conditionings")
         texts: tuple[str, ...] = ()
@@ -58,7 +73,9 @@ def resolve_prompts(
         _check_count(len(texts), n_regions, "prompts in the plan" if plan else "prompts (lines)")
         labels = texts
     base = global_prompt.strip() or (plan.global_prompt if plan else "") or ", ".join(texts)
-    if not base:
+    if has_positive:
+        base = ""
+    elif not base:
         raise PromptError(
             "With conditionings there is no text to join, so the global prompt must be written: "
             "fill in global_prompt."
