@@ -18,10 +18,11 @@ import torch
 
 from .groups import Attention, Group, Groups, KeyBlock
 from .partial import Partial, attention_with_lse, score_extremes
+from .tuning import as_column, tuned
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
 KeysValues = Sequence[KeyValue]
-PartialAttention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Partial]
+PartialAttention = Callable[..., Partial]  # (q, k, v, bias=None), see ``attention_with_lse``
 
 
 class Keys(Protocol):
@@ -98,7 +99,9 @@ def _one_group(
 ) -> torch.Tensor:
     if group.query_scale is not None:
         q = q * group.query_scale[:, None].to(q.dtype)
-    if is_plain(group):
+    if group.exact:
+        out = tuned(q, [keys.gather([block]) for block in group.blocks], group.blocks)
+    elif is_plain(group):
         k, v = keys.gather(group.blocks)
         out = attention(q, k, v)
     else:
@@ -111,7 +114,8 @@ def _one_group(
 def is_plain(group: Group) -> bool:
     """Whether one unweighted softmax over all blocks is what the group means."""
     if len(group.blocks) == 1:
-        return group.blocks[0].queries is None
+        only = group.blocks[0]
+        return only.queries is None and not isinstance(only.match, torch.Tensor)
     return not any(block.shifts_scores or block.queries is not None for block in group.blocks)
 
 
@@ -125,7 +129,13 @@ def _merge(
     for listed in _alike(blocks):
         block = listed[0]
         k, v = keys.gather(listed)
-        out, lse = partial(q if block.queries is None else q.index_select(2, block.queries), k, v)
+        asked = q if block.queries is None else q.index_select(2, block.queries)
+        if isinstance(block.match, torch.Tensor) and block.boost is not None:
+            out, lse = partial(asked, k, v, as_column(block.boost) * block.match)
+        else:
+            out, lse = partial(asked, k, v)
+            if block.boost is not None and block.match:
+                lse = lse + block.boost
         if block.log_weight is not None:
             lse = lse + block.log_weight
         if block.per_token:

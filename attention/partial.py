@@ -16,12 +16,17 @@ Partial = tuple[torch.Tensor, torch.Tensor]
 
 
 def attention_with_lse(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float | None = None
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    scale: float | None = None,
 ) -> Partial:
-    """softmax(q K^T scale) V and the log of the softmax's denominator.
+    """softmax(q K^T scale + bias) V and the log of the softmax's denominator.
 
     Args:
         q, k, v: [B, H, Q, D], [B, H, T, D], [B, H, T, D] of one dtype; no mask.
+        bias: [Q, T] added to the scores, for small blocks of text; None for zero.
         scale: of the scores; None for 1 / sqrt(D).
 
     Returns:
@@ -29,6 +34,8 @@ def attention_with_lse(
     """
     if scale is None:
         scale = q.shape[-1] ** -0.5
+    if bias is not None:
+        return written_out(q, k, v, scale, bias)
     if q.device.type == "cpu" and q.dtype in (torch.float32, torch.bfloat16):
         return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, scale=scale)
     if q.device.type == "cuda" and torch.version.cuda:
@@ -49,7 +56,13 @@ def _cuda(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Pa
     return written_out(q, k, v, scale)
 
 
-def written_out(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Partial:
+def written_out(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    bias: torch.Tensor | None = None,
+) -> Partial:
     """The same by plain matrix products, in slices of queries that bound the memory."""
     batch, heads, n_queries, _ = q.shape
     rows = max(1, MAX_SCORES // max(1, batch * heads * k.shape[2]))
@@ -59,6 +72,8 @@ def written_out(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float)
     for start in range(0, n_queries, rows):
         part = slice(start, start + rows)
         scores = (q[:, :, part].float() * scale) @ keys
+        if bias is not None:
+            scores += bias[part]
         lse[:, :, part] = scores.logsumexp(-1)
         out[:, :, part] = (scores - lse[:, :, part, None]).exp().to(v.dtype) @ v
     return out, lse

@@ -93,7 +93,7 @@ class SequenceKeys:
 
     def _of(self, block: KeyBlock) -> Spans:
         spans = self._spans[block.source]
-        return spans + self._always if block.source in IMAGES else spans
+        return spans + self._always if block.source in IMAGES and not block.bare else spans
 
     def _pick(self, block: KeyBlock) -> KeyValue:
         if block.tokens is None:
@@ -101,7 +101,7 @@ class SequenceKeys:
         else:
             spans = self._spans[block.source]
             k, v = (take(t, spans).index_select(2, block.tokens) for t in (self._k, self._v))
-            if block.source in IMAGES and self._always:
+            if block.source in IMAGES and self._always and not block.bare:
                 more = take(self._k, self._always), take(self._v, self._always)
                 k, v = joined([(k, v), more])
         return (k if block.scale == 1.0 else k * block.scale), v

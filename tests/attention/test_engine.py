@@ -124,7 +124,11 @@ def test_merge_equals_the_dense_reference(case, seed):
     expected = attend_dense(q, texts, groups)
     out = attend(q, texts, groups, sdpa)
     torch.testing.assert_close(out.double(), expected, atol=1e-5, rtol=1e-5)
-    slow = attend(q, texts, groups, sdpa, lambda q, k, v: written_out(q, k, v, q.shape[-1] ** -0.5))
+
+    def by_hand(q, k, v, bias=None):
+        return written_out(q, k, v, q.shape[-1] ** -0.5, bias)
+
+    slow = attend(q, texts, groups, sdpa, by_hand)
     torch.testing.assert_close(slow.double(), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -145,6 +149,6 @@ def test_written_out_scores_stay_bounded(monkeypatch):
     monkeypatch.setattr(partial, "MAX_SCORES", 64)
     q, k, v = (torch.randn(2, 3, n, 8) for n in (33, 7, 7))
     out, lse = partial.written_out(q, k, v, 0.3)
-    wanted, wanted_lse = attention_with_lse(q, k, v, 0.3)
+    wanted, wanted_lse = attention_with_lse(q, k, v, scale=0.3)
     torch.testing.assert_close(out, wanted)
     torch.testing.assert_close(lse, wanted_lse)

@@ -1,0 +1,83 @@
+"""Attention specialty tuning in its exact, multiplicative form.
+
+The softmaxed map itself is tuned and normalised anew (arXiv 2504.10148), which needs every score of
+a query at once: it is done in slices of queries, so that memory stays bounded. The additive form,
+of which this is the original, runs through the engine's merge and needs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from . import partial
+from .groups import KeyBlock
+
+
+def as_column(boost: float | torch.Tensor) -> float | torch.Tensor:
+    """A boost per query [P] as a factor of [P, T]."""
+    return boost[:, None] if isinstance(boost, torch.Tensor) else boost
+
+
+def tuned(
+    q: torch.Tensor,
+    pairs: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    blocks: Sequence[KeyBlock],
+) -> torch.Tensor:
+    """A' = A e^(boost (match - A)) block by block, rows normalised anew, times V.
+
+    A is the softmax over all blocks; blocks without boost keep their part of it.
+
+    Args:
+        q: [B, H, Q, D].
+        pairs: (k, v) [B, H, T_b, D] of each block.
+        blocks: the same number.
+
+    Returns:
+        [B, Q, C] in q's dtype.
+    """
+    batch, heads, n_queries, head_dim = q.shape
+    keys = torch.cat([k for k, _ in pairs], 2).float().transpose(-1, -2) * head_dim**-0.5
+    values = torch.cat([v for _, v in pairs], 2)
+    sizes = [k.shape[2] for k, _ in pairs]
+    # The map, its exponents and their product are held at a time.
+    rows = max(1, partial.MAX_SCORES // (4 * batch * heads * sum(sizes)))
+    out = torch.empty_like(q)
+    for start in range(0, n_queries, rows):
+        part = slice(start, min(start + rows, n_queries))
+        scores = q[:, :, part].float() @ keys
+        for block, columns in zip(blocks, scores.split(sizes, -1), strict=True):
+            _shift(columns, block, part)
+        weights = scores.softmax(-1)
+        for block, columns in zip(blocks, weights.split(sizes, -1), strict=True):
+            if block.boost is not None:
+                match = block.match[part] if isinstance(block.match, torch.Tensor) else block.match
+                boost = block.boost[part] if isinstance(block.boost, torch.Tensor) else block.boost
+                columns.mul_((as_column(boost) * (float_of(match) - columns)).exp_())
+        weights /= weights.sum(-1, keepdim=True)
+        out[:, :, part] = weights.to(values.dtype) @ values
+    return out.transpose(1, 2).reshape(batch, n_queries, heads * head_dim)
+
+
+def float_of(match: bool | torch.Tensor) -> float | torch.Tensor:
+    """True and False as the 1 and 0 that they stand for."""
+    return match if isinstance(match, torch.Tensor) else float(match)
+
+
+def _shift(columns: torch.Tensor, block: KeyBlock, part: slice) -> None:
+    """Log-weights, and -inf for queries that do not see the block, in place."""
+    n_rows = part.stop - part.start
+    if block.queries is None:
+        if block.log_weight is not None:
+            weight = block.log_weight
+            columns += (weight if weight.numel() == 1 else weight[part])[:, None]
+        return
+    shift = columns.new_full((n_rows,), float("-inf"))
+    inside = (block.queries >= part.start) & (block.queries < part.stop)
+    weight = block.log_weight
+    if weight is None:
+        weight = columns.new_zeros(1)
+    places = block.queries[inside] - part.start
+    shift[places] = weight.expand(block.queries.shape)[inside]
+    columns += shift[:, None]
