@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphs import Demo, Hunyuan, build_demo, build_hunyuan
+from graphs import Demo, Drawn, Hunyuan, build_demo, build_drawn, build_hunyuan
 from ui_graph import Graph, Schemas
 
 FOLDER = Path(__file__).resolve().parent
@@ -41,6 +41,17 @@ DEMOS = {
         rows=3, columns=3, size_px=384, seed=4,
     ),
 }  # fmt: skip
+
+DRAWINGS = {
+    "drawn_3_regions": Drawn(
+        regions=(
+            ("a red circle on black background", (0.0, 0.0, 0.5, 1.0)),
+            ("a blue square on black background", (0.5, 0.0, 1.0, 0.5)),
+            ("a green triangle on black background", (0.5, 0.5, 1.0, 1.0)),
+        ),
+        global_prompt="a red circle, a blue square and a green triangle on black background",
+    ),
+}
 
 # The paper (arXiv 2501.07070) compares with "couple" in two regions, so that one has it.
 HUNYUANS = {
@@ -74,6 +85,7 @@ HUNYUANS = {
 
 WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
+    **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
 }
 
@@ -132,7 +144,7 @@ def main() -> None:
     if options.pictures:
         import workflow_pictures
 
-        workflow_pictures.write_all(FOLDER, tuple(DEMOS), tuple(HUNYUANS))
+        workflow_pictures.write_all(FOLDER, tuple(DEMOS), tuple(HUNYUANS), tuple(DRAWINGS))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,19 @@ class Demo:
     base_ratio: float = 0.1
     start_percent: float = 0.0
     end_percent: float = 1.0
+    steps: int = 40
+    cfg: float = 4.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One drawing in the Region Editor for the demo model: prompts with their boxes."""
+
+    regions: tuple[tuple[str, tuple[float, float, float, float]], ...]
+    global_prompt: str
+    size_px: int = 256
+    base_ratio: float = 0.1
     steps: int = 40
     cfg: float = 4.0
     seed: int = 1
@@ -139,6 +153,87 @@ def build_demo(schemas: Schemas, demo: Demo) -> Graph:
             "regions": split.out("regions"),
             "plan": plan.out("plan"),
             "merged": images["merged"].out("IMAGE"),
+        },
+    )
+    _show_text(graph, "Score", score.out("table"), 150 + 18 * n)
+    return graph
+
+
+def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
+    """The demo model with regions from the Region Editor."""
+    n = len(drawn.regions)
+    graph = Graph(schemas)
+    graph.column("Model and canvas", 360, GREY)
+    graph.note(
+        "## Draw the regions\n"
+        "The *Region Editor* holds the drawing and the prompts: drag a region, pull its handles, "
+        "click it and change its prompt, then run.\n\n"
+        "- **Draw** another region by dragging over free canvas, or paint one with the brush.\n"
+        "- *weights* shows which token of the model follows which prompt; striped canvas follows "
+        "the prompt of the whole picture.\n"
+        "- The demo model knows circles, squares and triangles in red, green, blue, yellow, "
+        "purple, orange, cyan and white.",
+        280,
+    )
+    loader = graph.node("RegionalDiT_DemoDiTLoader")
+    size = {"width": drawn.size_px, "height": drawn.size_px}
+    latent = graph.node("EmptyLatentImage", inputs=size)
+    graph.column("Draw", 540, BLUE)
+    regions = [
+        {"high_level": prompt, "box": list(box), "order": index}
+        for index, (prompt, box) in enumerate(drawn.regions)
+    ]
+    plan = {"version": 1, "global_prompt": drawn.global_prompt, "regions": regions}
+    editor = graph.node(
+        "RegionalDiT_RegionEditor",
+        inputs={"plan_json": json.dumps(plan, indent=1), "latent": latent.out("LATENT")},
+        text_box_px=690,
+    )
+    graph.column("Regional prompting", 400, VIOLET)
+    conditioning = graph.node(
+        "RegionalDiT_RegionalConditioning",
+        inputs={
+            "clip": loader.out("CLIP"),
+            "regions": editor.out("regions"),
+            "plan": editor.out("plan"),
+        },
+        text_box_px=70,
+    )
+    patch = _patch(graph, loader, conditioning, base_ratio=drawn.base_ratio)
+    graph.column("Sample", 380, AMBER)
+    graph.node(
+        "PreviewImage", "Weights", inputs={"images": editor.out("weights")}, picture_px=320
+    )
+    sampler = graph.node(
+        "KSampler",
+        inputs={
+            "model": patch.out("model"),
+            "positive": conditioning.out("positive"),
+            "negative": conditioning.out("negative"),
+            "latent_image": latent.out("LATENT"),
+            "seed": drawn.seed,
+            "steps": drawn.steps,
+            "cfg": drawn.cfg,
+            "sampler_name": "euler",
+            "scheduler": "sgm_uniform",
+            "denoise": 1.0,
+        },
+    )
+    image = graph.node(
+        "VAEDecode", inputs={"samples": sampler.out("LATENT"), "vae": loader.out("VAE")}
+    )
+    graph.column("Is the right object in the right region?", 560, BLUE)
+    graph.node(
+        "SaveImage",
+        inputs={"images": image.out("IMAGE"), "filename_prefix": "drawn/regional"},
+        picture_px=400,
+    )
+    score = graph.node(
+        "RegionalDiT_ScoreDemoScene",
+        inputs={
+            "regional": image.out("IMAGE"),
+            "regions": editor.out("regions"),
+            "plan": editor.out("plan"),
         },
     )
     _show_text(graph, "Score", score.out("table"), 150 + 18 * n)

@@ -24,17 +24,21 @@ CAPTION_PX = 28
 GAP_PX = 8
 JPEG_QUALITY = 90
 PREVIEW = "Regions"  # title of the node that shows the regions
+WEIGHTS = "Weights"  # of the node that shows who owns each token
 
 
-def write_all(folder: Path, demos: Sequence[str], previews: Sequence[str]) -> None:
+def write_all(
+    folder: Path, demos: Sequence[str], previews: Sequence[str], drawings: Sequence[str]
+) -> None:
     """Run workflows and write their pictures into ``folder``.
 
     Args:
         folder: where the workflows lie.
         demos: names of workflows to run whole.
         previews: names of workflows of which only the regions are shown.
+        drawings: names of workflows whose weights are shown beside their picture.
     """
-    for name in (*demos, *previews):
+    for name in (*demos, *previews, *drawings):
         workflow = json.loads((folder / "api" / f"{name}.json").read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch)
@@ -43,6 +47,11 @@ def write_all(folder: Path, demos: Sequence[str], previews: Sequence[str]) -> No
                 merged = _only_picture(out / "demo", "merged_*.png")
                 regional = _only_picture(out / "demo", "regional_*.png")
                 picture = side_by_side({"regional prompts": regional, "merged prompt": merged})
+            elif name in drawings:
+                _run(workflow, out)
+                weights = _only_picture(out, f"{WEIGHTS}.png")
+                drawn = _only_picture(out / "drawn", "regional_*.png")
+                picture = side_by_side({"drawn regions": weights, "picture": drawn})
             else:
                 _run(needed_by(workflow, PREVIEW), out)
                 preview = _only_picture(out, f"{PREVIEW}.png")
