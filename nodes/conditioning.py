@@ -27,8 +27,8 @@ class RegionalConditioning(io.ComfyNode):
             display_name="Regional Conditioning",
             category=CATEGORY,
             description="Encode the global prompt and one prompt per region with the model's own "
-            "text encoder (HunyuanDiT: all in one batch). Prompts come from a plan, from the text box "
-            "(one per line) or from a list of conditionings.",
+            "text encoder (HunyuanDiT: all in one batch). Prompts come from a plan, from the text "
+            "box (one per line) or from a list of conditionings.",
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder that was loaded with the model."),
                 Regions.Input("regions", tooltip="From Region Split or Regions From Masks."),
