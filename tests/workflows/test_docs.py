@@ -58,7 +58,7 @@ def test_page_gives_ranges_and_defaults(schema: Any, page: str) -> None:
         values, default = row[1], row[2]
         wanted = getattr(item, "default", None)
         if isinstance(wanted, bool):
-            assert (values, default) == ("true or false", str(wanted).lower()), item.id
+            assert (values, default) == ("true, false", str(wanted).lower()), item.id
         elif isinstance(wanted, (int, float)):
             assert float(default) == wanted, item.id
             found = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", values)[:2]]
