@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import UnsupportedModelError
+from .auraflow import AuraFlow
 from .base import Family
+from .chroma import Chroma
 from .cosmos import Cosmos1, CosmosPredict2
 from .flux import Flux
 from .hunyuan_dit import HunyuanDiT
@@ -26,6 +28,8 @@ FAMILIES: tuple[Family, ...] = (
     LTXV(),
     Flux(),
     SD3(),
+    AuraFlow(),
+    Chroma(),
 )
 
 

@@ -154,7 +154,70 @@ def sd3(**more: Any) -> Any:
     )
 
 
+def auraflow() -> Any:
+    return _build(
+        "AuraFlow",
+        {
+            "dim": 64,
+            "n_layers": 6,
+            "n_double_layers": 2,
+            "n_heads": 4,
+            "global_conddim": 64,
+            "cond_seq_dim": 48,
+            "max_seq": 256,
+        },
+    )
+
+
+CHROMA: dict[str, Any] = {
+    "image_model": "chroma",
+    "in_channels": 64,
+    "out_channels": 64,
+    "context_in_dim": 48,
+    "hidden_size": 64,
+    "mlp_ratio": 2.0,
+    "num_heads": 4,
+    "depth": 2,
+    "depth_single_blocks": 4,
+    "axes_dim": [4, 6, 6],
+    "theta": 10000,
+    "patch_size": 2,
+    "qkv_bias": True,
+    "in_dim": 64,
+    "out_dim": 64,
+    "hidden_dim": 64,
+    "n_layers": 1,
+}
+
+
+def chroma() -> Any:
+    return _build("Chroma", CHROMA)
+
+
+def chroma_radiance() -> Any:
+    """Works on pixels: 3 channels, 16 pixels a token."""
+    return _build(
+        "ChromaRadiance",
+        {
+            **CHROMA,
+            "image_model": "chroma_radiance",
+            "in_channels": 3,
+            "out_channels": 3,
+            "patch_size": 16,
+            "nerf_hidden_size": 16,
+            "nerf_mlp_ratio": 2,
+            "nerf_depth": 1,
+            "nerf_max_freqs": 4,
+            "nerf_tile_size": 0,
+            "nerf_final_head_type": "conv",
+            "nerf_embedder_dtype": torch.float32,
+        },
+    )
+
+
 TINY: dict[str, TinyJoint] = {
     "Flux": TinyJoint(flux, 48, 32, 16, 6, options={"guidance": 3.5}),
     "SD3": TinyJoint(sd3, 48, 32, 16, 6),
+    "AuraFlow": TinyJoint(auraflow, 48, None, 4, 6),
+    "Chroma": TinyJoint(chroma, 48, 32, 16, 6),
 }
