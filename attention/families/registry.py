@@ -10,9 +10,11 @@ from .base import Family
 from .chroma import Chroma
 from .cosmos import Cosmos1, CosmosPredict2
 from .flux import Flux
+from .flux2 import Flux2
 from .hunyuan_dit import HunyuanDiT
 from .ltxv import LTXV
 from .pixart import PixArt
+from .qwen_image import QwenImage
 from .sd3 import SD3
 from .unet import SDXL, StableDiffusion
 from .wan import Wan
@@ -30,6 +32,8 @@ FAMILIES: tuple[Family, ...] = (
     SD3(),
     AuraFlow(),
     Chroma(),
+    QwenImage(),
+    Flux2(),
 )
 
 

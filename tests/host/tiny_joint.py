@@ -215,9 +215,55 @@ def chroma_radiance() -> Any:
     )
 
 
+def qwen_image() -> Any:
+    return _build(
+        "QwenImage",
+        {
+            "image_model": "qwen_image",
+            "in_channels": 64,
+            "out_channels": 16,
+            "num_layers": 6,
+            "attention_head_dim": 16,
+            "num_attention_heads": 4,
+            "joint_attention_dim": 48,
+            "axes_dims_rope": (4, 6, 6),
+        },
+    )
+
+
+def flux2() -> Any:
+    return _build(
+        "Flux2",
+        {
+            "image_model": "flux2",
+            "in_channels": 128,
+            "out_channels": 128,
+            "vec_in_dim": None,
+            "context_in_dim": 48,
+            "hidden_size": 32,
+            "mlp_ratio": 2.0,
+            "num_heads": 2,
+            "depth": 2,
+            "depth_single_blocks": 4,
+            "axes_dim": [4, 4, 4, 4],
+            "theta": 2000,
+            "patch_size": 1,
+            "qkv_bias": False,
+            "guidance_embed": True,
+            "global_modulation": True,
+            "mlp_silu_act": True,
+            "ops_bias": False,
+            "default_ref_method": "index",
+            "ref_index_scale": 10.0,
+        },
+    )
+
+
 TINY: dict[str, TinyJoint] = {
     "Flux": TinyJoint(flux, 48, 32, 16, 6, options={"guidance": 3.5}),
     "SD3": TinyJoint(sd3, 48, 32, 16, 6),
     "AuraFlow": TinyJoint(auraflow, 48, None, 4, 6),
     "Chroma": TinyJoint(chroma, 48, 32, 16, 6),
+    "Qwen-Image": TinyJoint(qwen_image, 48, None, 16, 6, frames=True),
+    "Flux.2": TinyJoint(flux2, 48, 32, 128, 6, options={"guidance": 4.0}),
 }

@@ -1,0 +1,51 @@
+"""Flux.2: Flux's blocks; text tokens are numbered on a position axis of their own.
+
+The host pads every prompt with zeros in front, to 512 tokens; a regional prompt is padded alike,
+and counts its tokens from zero, as it would alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_base
+import torch
+
+from ..joint_call import JointCall
+from ..prompts import Text
+from ..scoped import scoped_forwards
+from .base import CallInputs
+from .flux import Flux
+from .joint import restarted
+
+TEXT_AXIS = slice(3, 4)
+LEAST_TOKENS = 512
+
+
+class Flux2(Flux):
+    name = "Flux.2"
+
+    def matches(self, model: Any) -> bool:
+        kind = getattr(comfy.model_base, "Flux2", None)  # newer than the oldest supported host
+        return kind is not None and type(model) is kind
+
+    def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
+        states = text["cross_attn"].to(device)
+        missing = max(0, LEAST_TOKENS - states.shape[1])
+        return torch.nn.functional.pad(states, (0, 0, missing, 0))
+
+    @contextmanager
+    def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
+        embedder = model.diffusion_model.pe_embedder
+        embed = embedder.forward
+
+        def forward(ids: torch.Tensor) -> torch.Tensor:
+            return embed(restarted(ids, call, TEXT_AXIS))
+
+        with (
+            super().scoped(model, call, inputs) as changed,
+            scoped_forwards([(embedder, forward)], recursive=False),
+        ):
+            yield changed

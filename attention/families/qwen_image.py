@@ -1,0 +1,48 @@
+"""Qwen-Image and Qwen-Image-Edit: double blocks over [text | image | reference images].
+
+Text tokens are numbered through, on all three position axes, from a start that depends on the
+picture's size. Every regional prompt counts from that start, as it would alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_base
+import torch
+
+from ..joint_call import JointCall
+from ..scoped import scoped_forwards
+from .base import CallInputs, TokenShape
+from .joint import JointFamily, restarted
+
+
+class QwenImage(JointFamily):
+    name = "Qwen-Image"
+
+    def matches(self, model: Any) -> bool:
+        return type(model) is comfy.model_base.QwenImage
+
+    def blocks(self, model: Any) -> Sequence[Any]:
+        return model.diffusion_model.transformer_blocks
+
+    def text_width(self, model: Any) -> int:
+        return model.diffusion_model.txt_in.in_features
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        patch = model.diffusion_model.patch_size
+        frames, height, width = latent
+        return TokenShape(-(-height // patch), -(-width // patch), patch, frames)
+
+    @contextmanager
+    def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
+        embedder = model.diffusion_model.pe_embedder
+        embed = embedder.forward
+
+        def forward(ids: torch.Tensor) -> torch.Tensor:
+            return embed(restarted(ids, call, slice(None)))
+
+        with scoped_forwards([(embedder, forward)], recursive=False):
+            yield inputs
