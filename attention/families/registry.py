@@ -11,6 +11,7 @@ from .chroma import Chroma
 from .cosmos import Cosmos1, CosmosPredict2
 from .flux import Flux
 from .flux2 import Flux2
+from .hidream import HiDream
 from .hunyuan_dit import HunyuanDiT
 from .ltxv import LTXV
 from .pixart import PixArt
@@ -34,6 +35,7 @@ FAMILIES: tuple[Family, ...] = (
     Chroma(),
     QwenImage(),
     Flux2(),
+    HiDream(),
 )
 
 

@@ -105,7 +105,7 @@ def _build(kind: str, config: dict[str, Any]) -> Any:
     return getattr(comfy.model_base, kind)(supported, device="cpu")
 
 
-def flux() -> Any:
+def flux(**more: Any) -> Any:
     return _build(
         "Flux",
         {
@@ -124,6 +124,7 @@ def flux() -> Any:
             "patch_size": 2,
             "qkv_bias": True,
             "guidance_embed": True,
+            **more,
         },
     )
 
@@ -259,11 +260,40 @@ def flux2() -> Any:
     )
 
 
+def hidream() -> Any:
+    return _build(
+        "HiDream",
+        {
+            "image_model": "hidream",
+            "patch_size": 2,
+            "in_channels": 16,
+            "out_channels": 16,
+            "num_layers": 2,
+            "num_single_layers": 4,
+            "attention_head_dim": 16,
+            "num_attention_heads": 2,
+            "caption_channels": [48, 40],
+            "text_emb_dim": 32,
+            "num_routed_experts": 2,
+            "num_activated_experts": 1,
+            "axes_dims_rope": (4, 6, 6),
+            "llama_layers": [0, 1, 2, 2, 2, 2],
+        },
+    )
+
+
+def llama_states(seed: int, tokens: int) -> dict[str, Any]:
+    """What HiDream's text encoder adds: more tokens than T5 has, three layers."""
+    generator = torch.Generator().manual_seed(2000 + seed)
+    return {"conditioning_llama3": torch.randn(1, 3, tokens + 2, 40, generator=generator)}
+
+
 TINY: dict[str, TinyJoint] = {
     "Flux": TinyJoint(flux, 48, 32, 16, 6, options={"guidance": 3.5}),
     "SD3": TinyJoint(sd3, 48, 32, 16, 6),
     "AuraFlow": TinyJoint(auraflow, 48, None, 4, 6),
     "Chroma": TinyJoint(chroma, 48, 32, 16, 6),
     "Qwen-Image": TinyJoint(qwen_image, 48, None, 16, 6, frames=True),
+    "HiDream": TinyJoint(hidream, 48, 32, 16, 6, extra=llama_states),
     "Flux.2": TinyJoint(flux2, 48, 32, 128, 6, options={"guidance": 4.0}),
 }
