@@ -9,6 +9,7 @@ from .demo import DemoDiTLoader, ScoreDemoScene
 from .depth import ProgressiveDepth
 from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
+from .evaluate_demo import DemoConfusion
 from .patch import PatchCrossAttention
 from .planner import LLMProgressivePrompt
 from .regions import RegionsFromMasks, RegionSplit
@@ -30,6 +31,7 @@ NODES: list[type[io.ComfyNode]] = [
     CompareFolders,
     RegionAlignment,
     SeamScore,
+    DemoConfusion,
 ]
 
 

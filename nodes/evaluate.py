@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from statistics import fmean
@@ -179,6 +180,7 @@ class RegionAlignment(io.ComfyNode):
                                 tooltip="Mean cosine of a crop and its own prompt."),
                 io.Image.Output(display_name="matrix", tooltip="The confusion matrix."),
                 io.String.Output(display_name="table"),
+                io.String.Output(display_name="confusion", tooltip="The matrix as JSON."),
             ],
             is_output_node=True,
         )  # fmt: skip
@@ -202,10 +204,20 @@ class RegionAlignment(io.ComfyNode):
             raise PromptError("There are no prompts: connect the plan, or write one per line.")
         found = align(images, regions, texts, clip_vision, clip)
         table = alignment_table(found, texts)
-        matrix = draw_matrix(found.confusion)
         return io.NodeOutput(
-            found.dominance, found.leakage, found.own, matrix, table, ui=ui.PreviewText(table)
+            found.dominance,
+            found.leakage,
+            found.own,
+            draw_matrix(found.confusion),
+            table,
+            matrix_json(found),
+            ui=ui.PreviewText(table),
         )
+
+
+def matrix_json(found: Alignment) -> str:
+    """The confusion matrix as JSON, which a sweep's report can read."""
+    return json.dumps([[round(float(x), 4) for x in row] for row in found.confusion])
 
 
 def alignment_table(found: Alignment, prompts: list[str]) -> str:
