@@ -12,11 +12,19 @@ from typing import Any
 import torch
 
 from .engine import PartialAttention, attend
-from .groups import BASE, IMAGE, Attention, Group, Groups
+from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .registers import REGISTERS, register_group
 from .sampling import CallPlan, LayerJob
-from .sequence import SequenceKeys, Span, Spans, merged_spans, put, take
+from .sequence import SequenceKeys, Span, Spans, add, merged_spans, put, take
 from .tokens import TokenGrid
+
+# With a second image stream: what it does where no rule says so, and a layer without regions.
+STREAM = Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE_IMAGE)
+STOCK_WITH_STREAM = (
+    Group((KeyBlock(BASE), KeyBlock(IMAGE))),
+    Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE),
+    STREAM,
+)
 
 # Tokens of one text in each text stream of the network. Nearly all networks have one stream;
 # HiDream has two (T5 and Llama), which lie apart in the sequence.
@@ -68,6 +76,10 @@ class Rows:
     sets: dict[int, TextSet]  # by id of the job's texts
     jobs: dict[int, LayerJob]
 
+    def stream_layers(self) -> list[int]:
+        """Layers whose groups ask for a second image stream."""
+        return [layer for layer, job in self.jobs.items() if _speaks_of_stream(job.groups)]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointCall:
@@ -79,6 +91,7 @@ class JointCall:
         extra: tokens of regional texts, shorter ones padded in front.
         base: tokens of the conditioning's own text.
         grid: the latent's tokens.
+        stream: layers whose sequence ends with a second stream of the latent's tokens.
     """
 
     regional: tuple[Rows, ...]
@@ -86,7 +99,8 @@ class JointCall:
     extra: Lengths
     base: Lengths
     grid: TokenGrid
-    _places: dict[int, Places | None] = field(default_factory=dict)
+    stream: range = range(0)
+    _places: dict[tuple[int, bool], Places | None] = field(default_factory=dict)
 
     @property
     def n_text(self) -> int:
@@ -106,31 +120,56 @@ class JointCall:
                     yield row.rows, spans, states
 
     def places(
-        self, n_tokens: int, layout: Callable[[int], Layout | None], device: torch.device
+        self,
+        layer: int,
+        n_tokens: int,
+        layout: Callable[[int], Layout | None],
+        device: torch.device,
     ) -> Places | None:
-        """The call's places in a sequence of ``n_tokens``; None where that is no joint one."""
-        if n_tokens not in self._places:
-            found = layout(n_tokens)
-            self._places[n_tokens] = None if found is None else Places(self, found, device)
-        return self._places[n_tokens]
+        """The call's places in a layer's sequence; None where that is no joint one."""
+        streamed = layer in self.stream
+        key = (n_tokens, streamed)
+        if key not in self._places:
+            end = n_tokens - self.grid.n_tokens if streamed else n_tokens
+            found = layout(end)
+            places = None if found is None else Places(self, found, ((end, n_tokens),), device)
+            self._places[key] = places
+        return self._places[key]
 
 
 class Places:
-    """A joint call with all tokens at their places in the sequence."""
+    """A joint call with all tokens at their places in the sequence.
 
-    def __init__(self, call: JointCall, layout: Layout, device: torch.device) -> None:
+    Args:
+        call: what lies in it.
+        layout: places of text and image.
+        stream: places of the second image stream, empty in layers without one.
+        device: of the sequence.
+    """
+
+    def __init__(
+        self, call: JointCall, layout: Layout, stream: Spans, device: torch.device
+    ) -> None:
         base = layout.text(call.base_spans)
         self._call = call
         self._always = tuple(merged_spans((*layout.registers, *layout.references)))
         self._references = tuple(merged_spans(layout.references))
         self._stock = tuple(merged_spans((*base, *layout.image, *self._always)))
+        self._stock_stream = tuple(merged_spans((*base, *stream, *self._always)))
+        has_stream = bool(merged_spans(stream))
+        self._streamed = [has_stream and bool(row.stream_layers()) for row in call.regional]
         self._registers = {
             id(job.groups): register_group(job.groups, call.grid.n_tokens, n_registers, device)
             for row in call.regional
             for job in row.jobs.values()
             if (n_registers := sum(b - a for a, b in layout.registers))
         }
-        common = {BASE: base, IMAGE: layout.image, REGISTERS: layout.registers}
+        common = {
+            BASE: base,
+            IMAGE: layout.image,
+            BASE_IMAGE: stream,
+            REGISTERS: layout.registers,
+        }
         self._spans = [
             {
                 set_id: {
@@ -156,11 +195,13 @@ class Places:
         out = q.new_zeros(batch, n_tokens, heads * head_dim)
         for rows in self._call.plain:
             self._stock_attention(out[rows], q[rows], k[rows], v[rows], attention)
-        for row, spans_of in zip(self._call.regional, self._spans, strict=True):
+        for row, spans_of, streamed in zip(
+            self._call.regional, self._spans, self._streamed, strict=True
+        ):
             rows = row.rows
             parts = out[rows], q[rows], k[rows], v[rows]
             job = row.jobs.get(layer)
-            if job is None:
+            if job is None and not streamed:
                 self._stock_attention(*parts, attention)
             for set_id, texts in row.sets.items():
                 active = job is not None and id(job.texts) == set_id
@@ -169,10 +210,14 @@ class Places:
                     groups = job.groups + self._registers.get(id(job.groups), ())
                 if active or layer < texts.last_layer:
                     self._regional(*parts, groups, spans_of[set_id], attention, partial)
-                if active and self._references:
-                    asked = take(parts[1], self._references)
-                    seen = (take(t, self._stock) for t in parts[2:])
-                    put(parts[0], self._references, attention(asked, *seen))
+            if streamed:
+                spans = next(iter(spans_of.values()))
+                self._regional(*parts, _stream_groups(job), spans, attention, partial)
+            alone = self._references if job is not None else self._always
+            if alone and (job is not None or streamed):
+                seen = self._stock_stream if streamed else self._stock
+                asked = (take(t, seen) for t in parts[2:])
+                put(parts[0], alone, attention(take(parts[1], alone), *asked))
         return out
 
     def _stock_attention(
@@ -199,10 +244,25 @@ class Places:
         partial: PartialAttention,
     ) -> None:
         keys = SequenceKeys(k, v, spans, self._always)
+        shared = []
         for source, asked in _by_source(groups).items():
             result = attend(take(q, spans[source]), keys, asked, attention, partial)
             put(out, spans[source], result)
+            shared += [(result, group.shared) for group in asked if group.shared is not None]
         keys.give_back()
+        for result, weight in shared:
+            add(out, spans[IMAGE], result * weight[:, None].to(result.dtype))
+
+
+def _speaks_of_stream(groups: Groups) -> bool:
+    return any(group.source == BASE_IMAGE for group in groups)
+
+
+def _stream_groups(job: LayerJob | None) -> Groups:
+    """What a layer with a second image stream does besides the job's groups."""
+    if job is None:
+        return STOCK_WITH_STREAM
+    return () if _speaks_of_stream(job.groups) else (STREAM,)
 
 
 def _by_source(groups: Groups) -> dict[int, tuple[Group, ...]]:
@@ -228,7 +288,9 @@ def joint_call(plan: CallPlan, base: Lengths, lengths_of: Callable[[Any], Length
         for job in jobs:
             jobs_of.setdefault((job.rows.start, job.rows.stop), {})[layer] = job
     needed = [
-        _total([lengths_of(t.states) for job in _first_jobs(jobs).values() for t in job.texts])
+        _total(
+            [lengths_of(t.states) for job in _first_jobs(jobs).values() for t in job.texts], base
+        )
         for jobs in jobs_of.values()
     ]
     extra = tuple(map(max, zip(*needed, strict=True)))
@@ -251,7 +313,9 @@ def joint_call(plan: CallPlan, base: Lengths, lengths_of: Callable[[Any], Length
         regional.append(Rows(slice(*rows), sets, jobs))
     plain = tuple(chunk for chunk in plan.chunks if (chunk.start, chunk.stop) not in jobs_of)
     grid = next(iter(plan.layers.values()))[0].grid
-    call = JointCall(tuple(regional), plain, extra, base, grid)
+    streamed = [layer for row in regional for layer in row.stream_layers()]
+    stream = range(min(streamed), max(streamed) + 1) if streamed else range(0)
+    call = JointCall(tuple(regional), plain, extra, base, grid, stream)
     plan.memo[memo_key] = call
     return call
 
@@ -264,5 +328,6 @@ def _first_jobs(jobs: dict[int, LayerJob]) -> dict[int, LayerJob]:
     return first
 
 
-def _total(lengths: list[Lengths]) -> Lengths:
-    return tuple(map(sum, zip(*lengths, strict=True)))
+def _total(lengths: list[Lengths], streams: Lengths) -> Lengths:
+    """Sum per text stream; zeros where there is no text."""
+    return tuple(sum(length[i] for length in lengths) for i in range(len(streams)))

@@ -6,7 +6,7 @@ Text positions are all zero, so further text can be put anywhere in the context.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import comfy.model_base
 
@@ -16,6 +16,7 @@ from .joint import JointFamily
 
 class Flux(JointFamily):
     name = "Flux"
+    takes_stream: ClassVar[bool] = True
 
     def matches(self, model: Any) -> bool:
         return type(model) is comfy.model_base.Flux
@@ -23,6 +24,9 @@ class Flux(JointFamily):
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model
         return [*net.double_blocks, *net.single_blocks]
+
+    def n_double(self, model: Any) -> int:
+        return len(model.diffusion_model.double_blocks)
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.params.context_in_dim

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 
 import torch
 
+from ..base_stream import BaseStream
 from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths, joint_call
 from ..partial import Partial, attention_with_lse
 from ..prompts import Text
-from ..rules import AttentionKind, Bind, Rule
+from ..rules import AttentionKind, Bind, BlockKinds, Rule
 from ..sampling import CallPlan, TextCache
 from ..scoped import scoped_forwards, without_compile
 from .base import CallInputs
@@ -35,6 +36,8 @@ class JointFamily:
     attention: AttentionKind = "joint"
     text_keys: tuple[str, ...] = ("cross_attn",)
     takes_mask: ClassVar[bool] = False  # whether an attention_mask concerns the text alone
+    # Whether single blocks, called as block(sequence, ..., pe=...), can take a second image stream.
+    takes_stream: ClassVar[bool] = False
 
     def blocks(self, model: Any) -> Sequence[Any]:
         """Transformer blocks in the order of the layers."""
@@ -42,6 +45,22 @@ class JointFamily:
 
     def n_layers(self, model: Any) -> int:
         return len(self.blocks(model))
+
+    def n_double(self, model: Any) -> int:
+        """How many of the blocks, the first ones, keep text and image apart; by default all."""
+        return self.n_layers(model)
+
+    def middle_layers(self, model: Any) -> tuple[int, int] | None:
+        """Published (first, last) layers in which image regions may be isolated, if any are."""
+        return None
+
+    def block_kinds(self, model: Any) -> BlockKinds:
+        return BlockKinds(
+            self.n_layers(model),
+            self.n_double(model),
+            self.takes_stream,
+            self.middle_layers(model),
+        )
 
     def default_rule(self, base_ratio: float) -> Rule:
         return Bind(base_ratio)
@@ -89,8 +108,9 @@ class JointFamily:
         override = _Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))
         options = {**inputs.options, OVERRIDE: without_compile(override)}
         inputs = self.extended(model, call, replace(inputs, options=options))
+        stream = BaseStream(call, layout)
         marked = [
-            (block, layer.marking(block.forward, index))
+            (block, layer.marking(stream.extending(block.forward, index), index))
             for index, block in enumerate(self.blocks(model))
         ]
         with scoped_forwards(marked, recursive=False), self.scoped(model, call, inputs) as changed:
@@ -222,7 +242,9 @@ class _Override:
         kw["attn_precision"] = attn_precision
         layer = self._layer.index
         n_tokens = q.shape[2 if skip_reshape else 1]
-        places = None if layer is None else self._call.places(n_tokens, self._layout, q.device)
+        places = None
+        if layer is not None:
+            places = self._call.places(layer, n_tokens, self._layout, q.device)
         if layer is None or places is None:
             kw.update(skip_reshape=skip_reshape, skip_output_reshape=skip_output_reshape)
             return self._host(func, q, k, v, heads, mask=mask, **kw)
