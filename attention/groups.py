@@ -42,7 +42,7 @@ class KeyBlock:
         to_min: see ``to_max``.
         per_token: subtract log T from the scores, so that prompts of unlike lengths count alike.
         boost: attention tuning, times the rule's strength at the step: added to the scores where
-            ``match`` is 1 or, in an ``exact`` group, a factor e^(boost (match - A)) of the softmaxed
+            ``match`` is 1; in an ``exact`` group a factor e^(boost (match - A)) of the softmaxed
             map A. Either one number for all queries or [P]. None: this block is not tuned.
         match: whether these keys belong with these queries: True, False, or [P, T] in 0..1 (for
             small blocks of text only: it is held as it is).

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import comfy.model_management
@@ -18,8 +19,9 @@ from comfy.patcher_extension import WrappersMP
 
 from .errors import HostError, PromptError, RegionalError
 from .families import FAMILIES, CallInputs, Family, find_family
+from .families.joint import JointFamily
 from .prompts import MARKER
-from .rules import Rule
+from .rules import FittedRule, PhraseRule, Rule
 from .sampling import Entry, RegionalPatch, SamplingRun, TextCache
 
 KEY = "regional_dit"
@@ -44,6 +46,8 @@ def install(model: Any, patch: RegionalPatch) -> Any:
     """
     family = find_family(model.model)
     check_rule(family, patch.rule)
+    if isinstance(patch.rule, FittedRule) and isinstance(family, JointFamily):
+        patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))
     check_texts(family, model.model, patch)
     patches = (*patches_of(model), patch)
     patched = model.clone()
@@ -114,6 +118,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
                 "belongs to them. Connect the 'positive' output of Regional Conditioning (the one "
                 "that feeds Patch DiT Cross-Attention) to the sampler's positive input."
             )
+        _check_bound_phrases(guider, patches)
         model = guider.inner_model
         budget = min(
             CACHE_LIMIT_BYTES,
@@ -135,6 +140,23 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
         return executor(guider, sigmas, extra_args, callback, noise, *rest)
 
     return sampler_sample
+
+
+def _check_bound_phrases(guider: Any, patches: Sequence[RegionalPatch]) -> None:
+    """Raise where a rule knows tokens of another prompt than the one that is sampled."""
+    for patch in patches:
+        expected = patch.rule.base_tokens if isinstance(patch.rule, PhraseRule) else None
+        for cond in (cond for conds in guider.conds.values() for cond in conds or ()):
+            text = cond["model_conds"].get("c_crossattn")
+            if expected is None or cond.get(MARKER) != patch.prompts.uid or text is None:
+                continue
+            got = text.cond.shape[1]
+            if got != expected:
+                raise PromptError(
+                    f"The phrases were bound in a prompt of {expected} text tokens, but the "
+                    f"sampler's positive has {got}. Encode and bind the same prompt: connect the "
+                    "global prompt of Regional Conditioning to the node that binds the phrases."
+                )
 
 
 def _read_entries(guider: Any) -> dict[Any, Entry]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import HostError
-from .groups import Groups, groups_to
+from .groups import BASE, Groups, boosted, groups_to
 from .prompts import RegionalPrompts
-from .rules import Rule
+from .rules import Rule, TunedRule
 from .schedule import PercentRange
 from .step import Step
 from .tokens import TokenGrid, require_visible
@@ -75,7 +75,7 @@ class LayerJob:
         rows: of the batch.
         grid: the image tokens of this layer.
         groups: from the rule, tensors on the device.
-        texts: of the R regions that the groups speak of.
+        texts: of the R regions; none where the groups speak of no regional text.
     """
 
     rows: slice
@@ -194,10 +194,15 @@ class SamplingRun:
             )
         step = Step(sigmas, self.schedule, self.percent_to_sigma)
         phases = self._phases(model, step)
-        key = (tuple(phases.items()), tuple(uuids), x.shape, x.device)
+        strengths = {index: self._strength(index, step) for index, _ in phases}
+        key = (tuple(phases.items()), tuple(strengths.items()), tuple(uuids), x.shape, x.device)
         if key not in self._plans:
-            self._plans[key] = self._make_plan(model, x, uuids, phases)
+            self._plans[key] = self._make_plan(model, x, uuids, phases, strengths)
         return self._plans[key]
+
+    def _strength(self, index: int, step: Step) -> float | None:
+        rule = self.patches[index].rule
+        return rule.strength(step) if isinstance(rule, TunedRule) else None
 
     def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Hashable]:
         """(patch, layer) -> phase of its rule, of all that act at this step."""
@@ -215,6 +220,7 @@ class SamplingRun:
         x: torch.Tensor,
         uuids: Sequence[Any],
         phases: dict[tuple[int, int], Hashable],
+        strengths: dict[int, float | None],
     ) -> CallPlan | None:
         size = x.shape[0] // len(uuids)
         chunks = tuple(slice(i * size, (i + 1) * size) for i in range(len(uuids)))
@@ -230,7 +236,11 @@ class SamplingRun:
             for layer, index in sorted(chosen.items()):
                 grid = self._grid(model, x, entry, layer)
                 groups = self._groups_of(model, index, grid, phases[index, layer], x.device)
-                job = LayerJob(rows, grid, groups, self._texts_of(model, index, x.device))
+                texts = self._texts_of(model, index, x.device) if _speak_of_text(groups) else ()
+                strength = strengths[index]
+                if strength is not None:
+                    groups = boosted(groups, strength)
+                job = LayerJob(rows, grid, groups, texts)
                 layers.setdefault(layer, []).append(job)
         if not layers:
             return None
@@ -280,3 +290,11 @@ class SamplingRun:
                 for r, text in enumerate(prompts.texts)
             )
         return self._texts[key]
+
+
+def _speak_of_text(groups: Groups) -> bool:
+    """Whether any regional text asks or is asked."""
+    return any(
+        group.source > BASE or any(block.source > BASE for block in group.blocks)
+        for group in groups
+    )

@@ -1,6 +1,6 @@
 """Rules: who looks at whom, how strongly and when. One file each."""
 
-from .base import AttentionKind, BlockKinds, FittedRule, Rule
+from .base import AttentionKind, BlockKinds, FittedRule, PhraseRule, Rule, TunedRule
 from .bias import Bias
 from .bind import Bind
 from .couple import Couple
@@ -13,6 +13,7 @@ from .rcac import RCAC
 from .rcac_literal import RCACLiteral
 from .rpf import RegionalPromptingFlux
 from .rpg import RPG
+from .specialty import SpecialtyTuning
 
 __all__ = [
     "RCAC",
@@ -28,7 +29,10 @@ __all__ = [
     "Joint",
     "LaRender",
     "Omost",
+    "PhraseRule",
     "RCACLiteral",
     "RegionalPromptingFlux",
     "Rule",
+    "SpecialtyTuning",
+    "TunedRule",
 ]

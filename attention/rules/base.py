@@ -65,6 +65,25 @@ class Rule(Protocol):
 
 
 @runtime_checkable
+class TunedRule(Protocol):
+    """A rule whose boosts (``KeyBlock.boost``) change from step to step."""
+
+    def strength(self, step: Step) -> float:
+        """Factor of every boost at this step."""
+        ...
+
+
+@runtime_checkable
+class PhraseRule(Protocol):
+    """A rule that names single tokens of the global prompt."""
+
+    @property
+    def base_tokens(self) -> int:
+        """Text tokens that this prompt must have."""
+        ...
+
+
+@runtime_checkable
 class FittedRule(Protocol):
     """A rule that must know the model's blocks; asked once, before sampling starts."""
 

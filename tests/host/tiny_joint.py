@@ -288,6 +288,39 @@ def llama_states(seed: int, tokens: int) -> dict[str, Any]:
     return {"conditioning_llama3": torch.randn(1, 3, tokens + 2, 40, generator=generator)}
 
 
+LUMINA: dict[str, Any] = {
+    "image_model": "lumina2",
+    "patch_size": 2,
+    "in_channels": 16,
+    "dim": 64,
+    "n_layers": 6,
+    "n_refiner_layers": 1,
+    "n_heads": 4,
+    "multiple_of": 32,
+    "qk_norm": True,
+    "cap_feat_dim": 48,
+    "axes_dims": [4, 6, 6],
+    "axes_lens": [300, 64, 64],
+}
+
+
+def lumina() -> Any:
+    return _build("Lumina2", {**LUMINA, "n_kv_heads": 2})
+
+
+def z_image(padded: bool = True) -> Any:
+    """Its modulation is always 256 wide, and so must the model be."""
+    more = {
+        "dim": 256,
+        "axes_dims": [16, 24, 24],
+        "ffn_dim_multiplier": 0.25,
+        "z_image_modulation": True,
+        "time_scale": 1000.0,
+        "pad_tokens_multiple": 32 if padded else None,
+    }
+    return _build("Lumina2", {**LUMINA, **more})
+
+
 TINY: dict[str, TinyJoint] = {
     "Flux": TinyJoint(flux, 48, 32, 16, 6, options={"guidance": 3.5}),
     "SD3": TinyJoint(sd3, 48, 32, 16, 6),
@@ -295,5 +328,7 @@ TINY: dict[str, TinyJoint] = {
     "Chroma": TinyJoint(chroma, 48, 32, 16, 6),
     "Qwen-Image": TinyJoint(qwen_image, 48, None, 16, 6, frames=True),
     "HiDream": TinyJoint(hidream, 48, 32, 16, 6, extra=llama_states),
+    "Lumina 2": TinyJoint(lumina, 48, None, 16, 6),
+    "Z-Image": TinyJoint(z_image, 48, None, 16, 6),
     "Flux.2": TinyJoint(flux2, 48, 32, 128, 6, options={"guidance": 4.0}),
 }
