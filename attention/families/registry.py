@@ -14,6 +14,7 @@ from .flux2 import Flux2
 from .hidream import HiDream
 from .hunyuan_dit import HunyuanDiT
 from .ltxv import LTXV
+from .lumina import Lumina2, ZImage
 from .pixart import PixArt
 from .qwen_image import QwenImage
 from .sd3 import SD3
@@ -36,6 +37,8 @@ FAMILIES: tuple[Family, ...] = (
     QwenImage(),
     Flux2(),
     HiDream(),
+    Lumina2(),
+    ZImage(),
 )
 
 

@@ -1,0 +1,164 @@
+"""Lumina 2 and Z-Image: one stream of blocks over [text | image], after refiners for each.
+
+The text's refiner is run on each prompt alone. Text tokens are numbered, and the image comes next,
+so that what counts in attention is how far before the image a token stands. Every regional prompt
+is numbered to end right before the image, as it does alone, whatever its length.
+
+Z-Image pads text and image to multiples of 32 tokens with learned tokens. The text's padding is
+part of each prompt; the image's stands for no place of the picture (see ``registers.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import comfy.model_base
+import torch
+
+from ..joint_call import JointCall, Layout, Lengths
+from ..prompts import Text
+from ..scoped import scoped_forwards
+from .base import CallInputs, TokenShape
+from .joint import JointFamily, text_by_text, with_regions
+
+
+class Caption(NamedTuple):
+    """A prompt's states [1, T, C] and, where it has padding of its own, a mask [1, T]."""
+
+    states: torch.Tensor
+    mask: torch.Tensor | None
+
+
+class Lumina2(JointFamily):
+    name = "Lumina 2"
+    takes_mask = True  # of the caption, in its refiner
+
+    def matches(self, model: Any) -> bool:
+        return type(model) is comfy.model_base.Lumina2 and not _is_z_image(model)
+
+    def blocks(self, model: Any) -> Sequence[Any]:
+        return model.diffusion_model.layers
+
+    def text_width(self, model: Any) -> int:
+        return model.diffusion_model.cap_embedder[1].in_features
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        patch = model.diffusion_model.patch_size
+        height, width = latent
+        return TokenShape(-(-height // patch), -(-width // patch), patch)
+
+    def text_states(self, model: Any, text: Text, device: torch.device) -> Caption:
+        mask = text.get("attention_mask")
+        if mask is not None:  # the host, too, passes on no mask that hides nothing
+            mask = None if bool((mask == 1).all()) else mask.to(device)
+        return Caption(text["cross_attn"].to(device), mask)
+
+    def text_lengths(self, model: Any, states: Caption) -> Lengths:
+        return (_padded(model, states.states.shape[1]),)
+
+    def base_lengths(self, model: Any, inputs: CallInputs) -> Lengths:
+        return (_padded(model, inputs.context.shape[1]),)
+
+    def extended(self, model: Any, call: JointCall, inputs: CallInputs) -> CallInputs:
+        context = with_regions(inputs.context, call, part=lambda text: text.states)
+        return replace(inputs, context=context)
+
+    def layout(self, model: Any, call: JointCall, n_tokens: int) -> Layout | None:
+        image = call.n_text, call.n_text + call.grid.n_tokens
+        if n_tokens < image[1]:
+            return None
+        return Layout(lambda spans: spans, image=(image,), registers=((image[1], n_tokens),))
+
+    @contextmanager
+    def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
+        net = model.diffusion_model
+        swapped = [
+            (net.rope_embedder, _before_image(net.rope_embedder.forward, call)),
+            *((layer, _refining(layer.forward, call)) for layer in net.context_refiner),
+        ]
+        if _multiple(model) > 1:
+            swapped.append((net.cap_embedder, _padding(net.cap_embedder, net.cap_pad_token, call)))
+        with scoped_forwards(swapped, recursive=False):
+            yield inputs
+
+
+class ZImage(Lumina2):
+    name = "Z-Image"
+
+    def matches(self, model: Any) -> bool:
+        return type(model) is comfy.model_base.Lumina2 and _is_z_image(model)
+
+
+def _is_z_image(model: Any) -> bool:
+    """Its blocks are modulated by a linear layer alone, Lumina's by an activation and a layer."""
+    return len(model.diffusion_model.layers[0].adaLN_modulation) == 1
+
+
+def _multiple(model: Any) -> int:
+    return getattr(model.diffusion_model, "pad_tokens_multiple", None) or 1
+
+
+def _padded(model: Any, n_tokens: int) -> int:
+    multiple = _multiple(model)
+    return -(-n_tokens // multiple) * multiple
+
+
+def _refining(refine: Callable[..., Any], call: JointCall) -> Callable[..., Any]:
+    """A block of the text's refiner, on each prompt alone."""
+
+    def forward(
+        x: torch.Tensor, x_mask: Any, freqs_cis: torch.Tensor, *args: Any, **kw: Any
+    ) -> Any:
+        def run(rows: slice, tokens: slice, text: Caption | None) -> torch.Tensor:
+            mask = x_mask
+            if text is not None:
+                mask = _mask(text, tokens.stop - tokens.start)
+            return refine(x[rows, tokens], mask, freqs_cis[rows, tokens], *args, **kw)
+
+        return text_by_text(x, call, run)
+
+    return forward
+
+
+def _mask(text: Caption, n_tokens: int) -> torch.Tensor | None:
+    if text.mask is None:
+        return None
+    return torch.nn.functional.pad(text.mask, (0, n_tokens - text.mask.shape[1]), value=1)
+
+
+def _padding(embedder: Any, pad_token: torch.Tensor, call: JointCall) -> Callable[..., Any]:
+    """The text's embedding with padding tokens behind each regional prompt; the host does the same
+    for the prompt that comes last."""
+    embed = embedder.forward
+
+    def forward(context: torch.Tensor) -> torch.Tensor:
+        embedded = embed(context)
+        for rows, spans, text in call.texts():
+            start, stop = spans[0]
+            embedded[rows, start + text.states.shape[1] : stop] = pad_token.to(embedded)
+        return embedded
+
+    return forward
+
+
+def _before_image(embed: Callable[..., Any], call: JointCall) -> Callable[..., Any]:
+    """Position tables in which every prompt ends right before the image.
+
+    Text tokens come as 1, 2 .. and the image as the number after the last of them, whichever of
+    them are in one table; zero is padding of the image.
+    """
+
+    def forward(ids: torch.Tensor) -> torch.Tensor:
+        moves = ids.new_full((ids.shape[0], call.n_text + 2), -call.extra[0])
+        moves[:, 0] = 0
+        for rows, spans, _ in call.texts():
+            start, stop = spans[0]
+            moves[rows, 1 + start : 1 + stop] = call.base[0] - stop
+        moved = ids.clone()
+        moved[..., 0] += moves.gather(1, ids[..., 0].long())
+        return embed(moved)
+
+    return forward
