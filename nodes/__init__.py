@@ -10,21 +10,29 @@ from .depth import ProgressiveDepth
 from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
+from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
+from .phrases import BindPhrases
 from .planner import LLMProgressivePrompt
 from .regions import RegionsFromMasks, RegionSplit
 from .rules import RULE_NODES
+from .sketch import RegionsFromSketch
+from .specialty import SpecialtyTuningRule
 
 NODES: list[type[io.ComfyNode]] = [
     RegionSplit,
     RegionsFromMasks,
     RegionEditor,
+    RegionsFromSketch,
     LLMProgressivePrompt,
+    ImportOmostCanvas,
     RegionalConditioning,
     AppendRegionConditioning,
+    BindPhrases,
     PatchCrossAttention,
     ProgressiveDepth,
     *RULE_NODES,
+    SpecialtyTuningRule,
     DemoDiTLoader,
     ScoreDemoScene,
     CompareImages,

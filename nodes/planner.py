@@ -180,11 +180,12 @@ class LLMProgressivePrompt(io.ComfyNode):
             plan.negative_prompt,
             plan.to_json(),
             regions or regions_of(plan),
-            ui=ui.PreviewText(_summary(plan)),
+            ui=ui.PreviewText(plan_summary(plan)),
         )
 
 
-def _summary(plan: Plan) -> str:
+def plan_summary(plan: Plan) -> str:
+    """The plan's prompts and notes, a line each."""
     lines = [f"Global: {plan.global_prompt}"]
     lines += [f"{i + 1}. {r.prompt()}" for i, r in enumerate(plan.regions)]
     if plan.negative_prompt:

@@ -1,0 +1,74 @@
+"""Import Omost Canvas: what Omost's language models write, as a plan with regions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from comfy_api.latest import io, ui
+
+from ..attention.regions import OVERLAP_MODES
+from ..planner.length import bound_plan
+from ..planner.omost import plan_from_omost
+from .plan_regions import regions_of
+from .planner import plan_summary
+from .prompt_length import token_limits
+from .regions import region_outputs, regions_output
+from .types import CATEGORY, PlanSocket, require_choice
+
+
+class ImportOmostCanvas(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionalDiT_ImportOmostCanvas",
+            display_name="Import Omost Canvas",
+            category=CATEGORY,
+            description="Turn a canvas of Omost into a plan and regions. Its Python form is read, "
+            "never executed; its JSON forms are read too.",
+            inputs=[
+                io.String.Input(
+                    "canvas",
+                    default="",
+                    multiline=True,
+                    tooltip="What Omost's language model wrote (Python with canvas = Canvas(), also "
+                    "inside a chat reply), or the canvas as JSON.",
+                ),
+                io.String.Input(
+                    "negative_prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="What the picture must not show; a canvas does not say.",
+                ),
+                io.Combo.Input(
+                    "overlap",
+                    options=list(OVERLAP_MODES),
+                    default=OVERLAP_MODES[0],
+                    tooltip="Where boxes overlap: 'blend' shares the pixel, as Omost does; 'front' "
+                    "gives it to what is nearer to the viewer.",
+                ),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="With a text encoder connected, prompts that it would cut off are "
+                    "shortened here, with a note that says what was left out.",
+                ),
+            ],
+            outputs=[
+                PlanSocket.Output(display_name="plan", tooltip="For Regional Conditioning."),
+                *region_outputs(),
+                io.String.Output(display_name="plan_json", tooltip="The plan, to edit and reuse."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, canvas: str, negative_prompt: str, overlap: str, clip: Any = None
+    ) -> io.NodeOutput:
+        require_choice("overlap", overlap, OVERLAP_MODES)
+        plan = replace(plan_from_omost(canvas), negative_prompt=negative_prompt.strip())
+        if clip is not None:
+            plan = bound_plan(plan, token_limits(clip))
+        regions = regions_of(plan, "front" if overlap == "front" else "blend")
+        shown = regions_output(regions).args
+        return io.NodeOutput(plan, *shown, plan.to_json(), ui=ui.PreviewText(plan_summary(plan)))
