@@ -11,7 +11,7 @@ import copy
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,7 @@ def make_jobs(sweep: Sweep) -> list[Job]:
         for point in points:
             _add_nodes(graph, point.nodes, f"point {point.label!r}")
         for point in points:
+            _make_room_for_links(graph, point.settings)
             workflows.apply(graph, point.settings)
         labels = {axis.name: p.label for axis, p in zip(sweep.axes, points, strict=True)}
         key = job_key(graph, sweep.collect)
@@ -163,6 +164,15 @@ def job_key(graph: Workflow, collect: Mapping[str, str]) -> str:
     bare = {i: {"class_type": n["class_type"], "inputs": n["inputs"]} for i, n in graph.items()}
     text = json.dumps([bare, dict(collect)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _make_room_for_links(graph: Workflow, settings: Sequence[Setting]) -> None:
+    """Optional inputs that the workflow leaves out may be linked; the server checks their names."""
+    for setting in settings:
+        if workflows.is_link(json.loads(setting.text)):
+            node_name, _, input_name = setting.address.rpartition(".")
+            for node_id in workflows.named(graph, node_name):
+                graph[node_id]["inputs"].setdefault(input_name, None)
 
 
 def _axis(entry: Any, where: str) -> Axis:
