@@ -24,19 +24,27 @@ joint model's text tokens start; SD3's CLIP part and T5 part are both in it, so 
 in both. Nothing here imports ComfyUI or torch, apart from ``overwrite``.
 """
 
-from .binding import BoundPhrase, Phrase, PhraseBinding, bind_phrases
+from .binding import BoundPhrase, Phrase, PhraseBinding, bind_phrases, token_ranges
+from .lines import parse_phrase_lines
 from .locate import locate_phrases
 from .plain import PlainText, plain_text
+from .report import Layers, binding_report, show_layers, show_tokens
 from .streams import TextStream, read_streams
 
 __all__ = [
     "BoundPhrase",
+    "Layers",
     "Phrase",
     "PhraseBinding",
     "PlainText",
     "TextStream",
     "bind_phrases",
+    "binding_report",
     "locate_phrases",
+    "parse_phrase_lines",
     "plain_text",
     "read_streams",
+    "show_layers",
+    "show_tokens",
+    "token_ranges",
 ]

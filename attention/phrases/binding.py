@@ -1,4 +1,4 @@
-"""From phrases to token indices in the conditioning; the interface is in the package's docstring."""
+"""From phrases to token indices in the conditioning; the package's docstring has the interface."""
 
 from __future__ import annotations
 
@@ -225,6 +225,6 @@ def _bound(text: str, tokens: Sequence[_Token]) -> BoundPhrase:
 
 def _unreadable(phrase: str, index: int, encoders: str) -> str:
     return (
-        f"Phrase {index + 1} ({phrase!r}) has no token of its own in {encoders}: its tokenizer does "
-        "not know these characters."
+        f"Phrase {index + 1} ({phrase!r}) has no token of its own in {encoders}: its tokenizer "
+        "does not know these characters."
     )

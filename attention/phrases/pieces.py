@@ -4,8 +4,8 @@ A vocabulary tells by its pieces how it was made:
 
 - SentencePiece (T5, Gemma): "▁" begins a word, "<0xE4>" is one byte;
 - WordPiece (BERT): "##" continues a word;
-- byte-level BPE (CLIP, Qwen, Llama 3, Mistral): each character of a piece is one byte, "</w>" (CLIP)
-  ends a word. One character of text may take several tokens.
+- byte-level BPE (CLIP, Qwen, Llama 3, Mistral): each character of a piece is one byte, and CLIP's
+  "</w>" ends a word. One character of text may take several tokens.
 
 Reading the pieces instead of asking the tokenizer for offsets works for ComfyUI's own SentencePiece
 wrapper and for tokenizers without offsets (transformers before version 5) as well.

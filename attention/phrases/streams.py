@@ -88,7 +88,7 @@ def _vocabulary(clip: Any, name: str) -> Mapping[int, str]:
         if vocabulary:
             return vocabulary
     raise PromptError(
-        f"The tokenizer {type(tokenizer).__name__} shows no vocabulary for its encoder {name!r}, so "
+        f"The tokenizer {type(tokenizer).__name__} shows no vocabulary for its encoder {name!r}, "
         "phrases cannot be found in its tokens. Use the text encoder of a supported model."
     )
 
