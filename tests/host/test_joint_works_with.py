@@ -8,17 +8,17 @@ other texts it must give something else that is finite and still shows the other
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.controlnet
-import comfy.model_management
 import comfy.ops
 import comfy.samplers
 import comfy.utils
 import folder_paths
 import pytest
 import torch
+from comfy_extras.nodes_apg import APG
 from comfy_extras.nodes_custom_sampler import (
     BasicGuider,
     CFGGuider,
@@ -26,6 +26,8 @@ from comfy_extras.nodes_custom_sampler import (
     RandomNoise,
     SamplerCustomAdvanced,
 )
+from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
+from comfy_extras.nodes_easycache import EasyCacheNode
 from comfy_extras.nodes_edit_model import ReferenceLatent
 from comfy_extras.nodes_flux import FluxGuidance, FluxKontextMultiReferenceLatentMethod
 from comfy_extras.nodes_hooks import (
@@ -34,66 +36,31 @@ from comfy_extras.nodes_hooks import (
     CreateHookLoraModelOnly,
     SetHookKeyframes,
 )
-from comfy_extras.nodes_model_advanced import ModelComputeDtype, ModelSamplingFlux, ModelSamplingSD3
+from comfy_extras.nodes_model_advanced import (
+    ModelComputeDtype,
+    ModelSamplingFlux,
+    ModelSamplingSD3,
+    RescaleCFG,
+)
+from comfy_extras.nodes_perpneg import PerpNegGuider
 from comfy_extras.nodes_slg import SkipLayerGuidanceDiT
-from regional_dit.attention.host import install
-from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
-from regional_dit.attention.regions import RegionSet
-from regional_dit.attention.rules import Bind
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
-from regional_dit.attention.split import split_canvas
 from regional_models import is_pristine
 from tiny_joint import TINY
+from tiny_joint_case import BASE, HEIGHT, LEFT, RIGHT, WIDTH, Case, shared_case
 
 from nodes import (
     ConditioningCombine,
     ConditioningSetArea,
+    ConditioningSetMask,
+    ConditioningSetTimestepRange,
     ControlNetApplyAdvanced,
-    KSampler,
     LoraLoader,
     SetLatentNoiseMask,
 )
 
-UID = "regions-a"
-BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
-HEIGHT, WIDTH = 16, 12
-STRONG = Bind(0.3, isolate_until=0.6, release_at=1.0)
-# Two half-strong masks over the whole canvas: see test_joint_invariants.
-EVERYWHERE = RegionSet.from_masks([torch.full((64, 48), 0.5)] * 2)
-FAMILIES = [name for name in ("Flux", "SD3") if name in TINY]
+pytestmark = pytest.mark.filterwarnings("ignore:Should have ta:UserWarning")  # of torchsde
 
-
-class Case:
-    """One family's tiny model."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tiny = TINY[name]
-        self.model = self.tiny.model()
-
-    def patch(self, model: Any, seeds: list[int], rule: Any = STRONG) -> Any:
-        texts = tuple(text_from_conditioning(self.tiny.conditioning(s), "region") for s in seeds)
-        same = set(seeds) == {BASE}
-        regions = EVERYWHERE if same else split_canvas(1, len(seeds))
-        prompts = RegionalPrompts(UID, regions, texts, ("",) * len(seeds))
-        layers = tuple(range(self.tiny.n_layers))
-        return install(model, RegionalPatch(prompts, rule, layers, PercentRange()))
-
-    def latent(self, batch: int = 1, seed: int | None = None) -> dict[str, torch.Tensor]:
-        shape = (batch, self.tiny.channels, HEIGHT, WIDTH)
-        if seed is None:
-            return {"samples": torch.zeros(shape)}
-        return {"samples": torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
-
-    def conds(self, seed: int = BASE) -> tuple[Any, Any]:
-        marked = self.tiny.conditioning(seed, **{MARKER: UID})
-        return marked, self.tiny.conditioning(NEGATIVE)
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def case(request):
-    return Case(request.param)
+FAMILIES = ("Flux", "SD3")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -113,23 +80,6 @@ def lora_folder(tmp_path_factory):
         comfy.utils.save_torch_file(tensors, str(folder / f"{name}.safetensors"))
     folder_paths.add_model_folder_path("loras", str(folder))
     folder_paths.filename_list_cache.pop("loras", None)
-
-
-def ksample(
-    case: Case, model: Any, positive: Any, negative: Any, latent: Any = None, **changes: Any
-) -> torch.Tensor:
-    """The KSampler node."""
-    inputs = {"cfg": 3.0, "steps": 2, "sampler_name": "euler", "denoise": 1.0, **changes}
-    with torch.inference_mode():
-        return KSampler().sample(
-            model,
-            seed=1,
-            scheduler="sgm_uniform",
-            positive=positive,
-            negative=negative,
-            latent_image=latent or case.latent(),
-            **inputs,
-        )[0]["samples"]
 
 
 def advanced(
@@ -157,6 +107,16 @@ def dual_cfg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
     return DualCFGGuider.execute(model, positive, middle, negative, 3.0, 2.0, "regular")[0]
 
 
+def perp_neg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
+    empty = case.tiny.conditioning(13)
+    return PerpNegGuider.execute(model, positive, negative, empty, 4.0, 1.0)[0]
+
+
+def soft_masked_latent(case: Case) -> dict[str, Any]:
+    mask = torch.linspace(0, 1, WIDTH * 8)[None].repeat(HEIGHT * 8, 1)
+    return SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
+
+
 def masked_latent(case: Case) -> dict[str, Any]:
     mask = torch.zeros(HEIGHT * 8, WIDTH * 8)
     mask[:, 40:] = 1
@@ -168,7 +128,7 @@ def sampled(**changes: Any) -> Callable[[Case, Any, Any, Any], torch.Tensor]:
 
     def run(case: Case, model: Any, positive: Any, negative: Any) -> torch.Tensor:
         values = {k: v(case) if callable(v) else v for k, v in changes.items()}
-        return ksample(case, model, positive, negative, **values)
+        return case.sample(model, positive, negative, **values)
 
     return run
 
@@ -230,6 +190,21 @@ def with_area(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
     return ConditioningCombine().combine(area, case.tiny.conditioning(9))[0], negative
 
 
+def with_mask(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
+    """The regional prompts on one part of the picture only, by the host's own output weights."""
+    mask = torch.zeros(HEIGHT * 8, WIDTH * 8)
+    mask[:, :60] = 1
+    masked = ConditioningSetMask().append(positive, mask, "default", 1.0)[0]
+    return ConditioningCombine().combine(masked, case.tiny.conditioning(9))[0], negative
+
+
+def with_ranges(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
+    """The regional prompts first, another prompt afterwards."""
+    first = ConditioningSetTimestepRange().set_range(positive, 0.0, 0.25)[0]
+    later = ConditioningSetTimestepRange().set_range(case.tiny.conditioning(9), 0.25, 1.0)[0]
+    return ConditioningCombine().combine(first, later)[0], negative
+
+
 def with_hooks(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
     """A LoRA that a hook brings in from the second half on, on the positive side only."""
     hooks = CreateHookLoraModelOnly().create_hook_model_only(f"{case.name}.safetensors", 1.0)[0]
@@ -253,8 +228,8 @@ class Combination:
 
     model: Callable[[Case, Any], Any] | None = None
     conds: Callable[[Case, Any, Any], tuple[Any, Any]] | None = None
-    run: Callable[[Case, Any, Any, Any], torch.Tensor] = field(default=ksample)
-    families: tuple[str, ...] = ("Flux", "SD3")
+    run: Callable[[Case, Any, Any, Any], torch.Tensor] = Case.sample
+    families: tuple[str, ...] = FAMILIES
 
     def execute(self, case: Case, seeds: list[int] | None, after: bool) -> torch.Tensor:
         """With regions of these texts, or without the patch; ``after``: which node comes last."""
@@ -273,19 +248,17 @@ class Combination:
         return self.run(case, model, positive, negative)
 
 
-FLUX = ("Flux",)
 COMBINATIONS = {
     "KSampler": Combination(),
-    "4 steps": Combination(run=sampled(steps=4)),
     "LoraLoader": Combination(model=lora),
     "ControlNetApplyAdvanced": Combination(conds=controlled),
     "LoRA and ControlNet": Combination(model=lora, conds=controlled),
     "FluxGuidance": Combination(
-        conds=lambda case, p, n: (FluxGuidance.execute(p, 9.0)[0], n), families=FLUX
+        conds=lambda case, p, n: (FluxGuidance.execute(p, 9.0)[0], n), families=("Flux",)
     ),
     "ModelSamplingFlux": Combination(
         model=lambda case, m: ModelSamplingFlux().patch(m, 1.15, 0.5, 512, 512)[0],
-        families=FLUX,
+        families=("Flux",),
     ),
     "ModelSamplingSD3": Combination(model=lambda case, m: ModelSamplingSD3().patch(m, 6.0)[0]),
     "cfg 1": Combination(run=sampled(cfg=1.0)),
@@ -300,9 +273,22 @@ COMBINATIONS = {
     "dpmpp_2m_sde": Combination(run=sampled(sampler_name="dpmpp_2m_sde", steps=3)),
     "heun": Combination(run=sampled(sampler_name="heun", steps=3)),
     "ConditioningSetArea": Combination(conds=with_area),
-    "ReferenceLatent": Combination(conds=referenced(), families=FLUX),
-    "ReferenceLatent index": Combination(conds=referenced("index"), families=FLUX),
-    "ReferenceLatent uxo": Combination(conds=referenced("uxo/uno"), families=FLUX),
+    "ConditioningSetMask": Combination(conds=with_mask),
+    "ConditioningSetTimestepRange": Combination(conds=with_ranges),
+    "RescaleCFG": Combination(model=lambda case, m: RescaleCFG().patch(m, 0.7)[0]),
+    "APG": Combination(model=lambda case, m: APG.execute(m, 0.5, 2.0, 0.3)[0]),
+    "DifferentialDiffusion": Combination(
+        model=lambda case, m: DifferentialDiffusion.execute(m)[0],
+        run=sampled(latent=soft_masked_latent, steps=4),
+    ),
+    "EasyCache": Combination(
+        model=lambda case, m: EasyCacheNode.execute(m, 2.0, 0.1, 0.95, False)[0],
+        run=sampled(steps=6),
+    ),
+    "PerpNegGuider": Combination(run=advanced(perp_neg)),
+    "ReferenceLatent": Combination(conds=referenced(), families=("Flux",)),
+    "ReferenceLatent index": Combination(conds=referenced("index"), families=("Flux",)),
+    "ReferenceLatent uxo": Combination(conds=referenced("uxo/uno"), families=("Flux",)),
     "SkipLayerGuidanceDiT": Combination(
         model=lambda case, m: SkipLayerGuidanceDiT.execute(m, 3.0, 0.0, 1.0, "1", "2")[0]
     ),
@@ -310,17 +296,21 @@ COMBINATIONS = {
     "ModelComputeDtype": Combination(model=lambda case, m: ModelComputeDtype().patch(m, "fp32")[0]),
 }
 # float32 is what the tiny models compute in
-CHANGES_NOTHING = {"KSampler", "4 steps", "ModelComputeDtype"}
+CHANGES_NOTHING = {"KSampler", "ModelComputeDtype"}
 
 
-@pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
-@pytest.mark.parametrize("name", COMBINATIONS)
-def test_works_with(case, name, after):
-    combination = COMBINATIONS[name]
-    if case.name not in combination.families:
-        pytest.skip(f"{case.name} has no {name}")
-    if combination.model is None and not after:
-        pytest.skip("no node on the model")
+RUNS = [
+    pytest.param(family, name, after, id=f"{family}-{name}{'' if after else '-before'}")
+    for family in FAMILIES
+    for name, combination in COMBINATIONS.items()
+    for after in (True, False)
+    if family in combination.families and (after or combination.model is not None)
+]
+
+
+@pytest.mark.parametrize(("family", "name", "after"), RUNS)
+def test_works_with(family, name, after):
+    case, combination = shared_case(family), COMBINATIONS[name]
     stock = combination.execute(case, None, after)
     same = combination.execute(case, [BASE, BASE], after)
     torch.testing.assert_close(same, stock, atol=2e-4, rtol=2e-4)
@@ -328,7 +318,8 @@ def test_works_with(case, name, after):
     assert regional.isfinite().all()
     assert (regional - stock).abs().max() > 1e-3
     if name not in CHANGES_NOTHING:
-        plain = COMBINATIONS["4 steps" if "hook" in name else "KSampler"]
-        plain = plain.execute(case, [LEFT, RIGHT], after)
+        is_sampler = combination.model is None and combination.conds is None
+        without = Combination() if is_sampler else replace(combination, model=None, conds=None)
+        plain = without.execute(case, [LEFT, RIGHT], after)
         assert regional.shape != plain.shape or (regional - plain).abs().max() > 1e-3
     assert is_pristine(case.model)

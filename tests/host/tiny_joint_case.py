@@ -1,0 +1,82 @@
+"""A tiny joint-attention model with regional patches, for tests beside the host's other nodes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from regional_dit.attention.host import install
+from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
+from regional_dit.attention.regions import RegionSet
+from regional_dit.attention.rules import Bind
+from regional_dit.attention.sampling import RegionalPatch
+from regional_dit.attention.schedule import PercentRange
+from regional_dit.attention.split import split_canvas
+from tiny_joint import TINY
+
+from nodes import KSampler
+
+UID = "regions-a"
+BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
+HEIGHT, WIDTH = 16, 12
+STRONG = Bind(0.3, isolate_until=0.6, release_at=1.0)
+HARD = Bind(0.0, isolate_until=0.0, release_at=1.0)  # every token has one owner: no merge
+# Two half-strong masks over the whole canvas: see test_joint_invariants.
+EVERYWHERE = RegionSet.from_masks([torch.full((64, 48), 0.5)] * 2)
+
+
+class Case:
+    """One family's tiny model."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tiny = TINY[name]
+        self.model = self.tiny.model()
+
+    def patch(self, model: Any, seeds: list[int], rule: Any = STRONG) -> Any:
+        """Regions side by side; where all have the global prompt's text, two half-strong masks."""
+        texts = tuple(text_from_conditioning(self.tiny.conditioning(s), "region") for s in seeds)
+        regions = EVERYWHERE if seeds == [BASE, BASE] else split_canvas(1, len(seeds))
+        prompts = RegionalPrompts(UID, regions, texts, ("",) * len(seeds))
+        layers = tuple(range(self.tiny.n_layers))
+        return install(model, RegionalPatch(prompts, rule, layers, PercentRange()))
+
+    def latent(self, batch: int = 1, seed: int | None = None) -> dict[str, torch.Tensor]:
+        shape = (batch, self.tiny.channels, HEIGHT, WIDTH)
+        if seed is None:
+            return {"samples": torch.zeros(shape)}
+        return {"samples": torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
+
+    def conds(self, seed: int = BASE) -> tuple[Any, Any]:
+        """Marked positive, and negative."""
+        marked = self.tiny.conditioning(seed, **{MARKER: UID})
+        return marked, self.tiny.conditioning(NEGATIVE)
+
+    def sample(
+        self,
+        model: Any,
+        positive: Any = None,
+        negative: Any = None,
+        latent: Any = None,
+        **changes: Any,
+    ) -> torch.Tensor:
+        """The KSampler node."""
+        inputs = {"cfg": 3.0, "steps": 2, "sampler_name": "euler", "denoise": 1.0, **changes}
+        marked, other = self.conds()
+        with torch.inference_mode():
+            return KSampler().sample(
+                model,
+                seed=1,
+                scheduler="sgm_uniform",
+                positive=positive or marked,
+                negative=negative or other,
+                latent_image=latent or self.latent(),
+                **inputs,
+            )[0]["samples"]
+
+
+@cache
+def shared_case(name: str) -> Case:
+    """One case per family for all tests: none may leave a trace on it."""
+    return Case(name)
