@@ -31,8 +31,8 @@ class ImportOmostCanvas(io.ComfyNode):
                     "canvas",
                     default="",
                     multiline=True,
-                    tooltip="What Omost's language model wrote (Python with canvas = Canvas(), also "
-                    "inside a chat reply), or the canvas as JSON.",
+                    tooltip="What Omost's language model wrote: Python with canvas = Canvas(), "
+                    "also inside a chat reply, or the canvas as JSON.",
                 ),
                 io.String.Input(
                     "negative_prompt",

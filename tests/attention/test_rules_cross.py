@@ -7,6 +7,7 @@ token. The restatements write out every score, token by token where that is clea
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -77,11 +78,11 @@ class Case:
         values = torch.cat([self.value(prompt) for prompt in range(len(self.texts))], 1)
         return torch.cat(scores, -1).softmax(-1) @ values
 
-    def run(self, rule, phase="always"):
+    def run(self, rule, phase: Any = "always"):
         groups = rule.groups(self.regions, self.grid, phase)
         return attend(self.q, self.texts, groups_to(groups, self.q.device, self.q.dtype), sdpa)
 
-    def check(self, rule, expected, phase="always"):
+    def check(self, rule, expected, phase: Any = "always"):
         expected = expected.transpose(0, 1).flatten(1)[None]
         out = self.run(rule, phase).double()
         assert out.isfinite().all()
