@@ -18,6 +18,7 @@ from .base import AttentionKind
 from .bind import region_members, text_groups
 
 Form = Literal["additive", "exact"]
+FORMS: tuple[Form, ...] = ("additive", "exact")
 
 # First layer (0-based, of Flux's 57) of each class, and the tokens that the image is pulled to.
 # Public code of arXiv 2504.10148; layers below the first are never tuned.
@@ -84,7 +85,7 @@ class SpecialtyTuning:
             value = getattr(self, name)
             if not 0.0 <= value <= limit:
                 raise RegionalError(f"{name} is {value!r}, expected 0..{limit:g}.")
-        if self.form not in ("additive", "exact"):
+        if self.form not in FORMS:
             raise RegionalError(f"form is {self.form!r}, expected 'additive' or 'exact'.")
 
     @property
