@@ -284,6 +284,7 @@ COMBINATIONS = {
     "EasyCache": Combination(
         model=lambda case, m: EasyCacheNode.execute(m, 2.0, 0.1, 0.95, False)[0],
         run=sampled(steps=6),
+        families=("Flux",),  # the host's SD3 has no place for it
     ),
     "PerpNegGuider": Combination(run=advanced(perp_neg)),
     "ReferenceLatent": Combination(conds=referenced(), families=("Flux",)),
