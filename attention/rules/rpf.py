@@ -38,7 +38,7 @@ class RegionalPromptingFlux:
     Of the double and of the single blocks, each counted from zero, only every ``interval``-th is
     masked. In the others, as in the public code, all regional prompts and the whole image see each
     other ("leaking"), still mixed with the base path; or, not in the code, the image does as in the
-    model without regions ("pure base").
+    model without regions ("pure base"; its own image tokens then end with the last masked block).
 
     Deviations: the public code gives uncovered canvas a background prompt of its own and knows no
     other case. Here a region behind the others can do that; without one, uncovered tokens follow
