@@ -103,6 +103,11 @@ class JointCall:
     _places: dict[tuple[int, bool], Places | None] = field(default_factory=dict)
 
     @property
+    def n_rows(self) -> int:
+        """Rows of the batch."""
+        return max(rows.stop for rows in (*self.plain, *(row.rows for row in self.regional)))
+
+    @property
     def n_text(self) -> int:
         """Tokens of the first text stream, regional ones included."""
         return self.extra[0] + self.base[0]

@@ -25,6 +25,9 @@ class AuraFlow(JointFamily):
         net = model.diffusion_model
         return [*net.double_layers, *net.single_layers]
 
+    def n_double(self, model: Any) -> int:
+        return len(model.diffusion_model.double_layers)
+
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.cond_seq_linear.in_features
 

@@ -42,6 +42,9 @@ class HiDream(JointFamily):
         net = model.diffusion_model
         return [*net.double_stream_blocks, *net.single_stream_blocks]
 
+    def n_double(self, model: Any) -> int:
+        return len(model.diffusion_model.double_stream_blocks)
+
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.caption_projection[-1].linear.in_features
 

@@ -167,11 +167,14 @@ def restarted(ids: torch.Tensor, call: JointCall, axes: slice) -> torch.Tensor:
     """Position ids whose text counts from its first token again in every prompt.
 
     Args:
-        ids: [B, T + .., A] with the text of the first stream in front, numbered through.
+        ids: [B or 1, T + .., A] with the text of the first stream in front, numbered through.
         call: says where each text lies.
         axes: of the ids that number the text.
+
+    Returns:
+        [B, T + .., A], as the prompts may differ from row to row.
     """
-    ids = ids.clone()
+    ids = ids.expand(call.n_rows, -1, -1).clone()
     ids[:, call.extra[0] : call.n_text, axes] -= call.extra[0]
     for rows, spans, _ in call.texts():
         start, stop = spans[0]

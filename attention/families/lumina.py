@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import comfy.model_base
 import torch
 
+from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths
 from ..prompts import Text
 from ..scoped import scoped_forwards
@@ -41,6 +42,9 @@ class Lumina2(JointFamily):
 
     def blocks(self, model: Any) -> Sequence[Any]:
         return model.diffusion_model.layers
+
+    def n_double(self, model: Any) -> int:
+        return 0
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.cap_embedder[1].in_features
@@ -74,6 +78,7 @@ class Lumina2(JointFamily):
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
+        _refuse_references(self.name, inputs)
         net = model.diffusion_model
         swapped = [
             (net.rope_embedder, _before_image(net.rope_embedder.forward, call)),
@@ -90,6 +95,17 @@ class ZImage(Lumina2):
 
     def matches(self, model: Any) -> bool:
         return type(model) is comfy.model_base.Lumina2 and _is_z_image(model)
+
+
+def _refuse_references(family: str, inputs: CallInputs) -> None:
+    """Newer hosts number the tokens of reference images in front of the prompt."""
+    given = [key for key in ("ref_latents", "ref_contexts") if inputs.extra.get(key)]
+    if given:
+        raise HostError(
+            f"The positive conditioning of this {family} model has reference images "
+            f"({', '.join(given)}), which regional prompts cannot be combined with here. Remove "
+            "the references, or the regional patch."
+        )
 
 
 def _is_z_image(model: Any) -> bool:
@@ -152,13 +168,13 @@ def _before_image(embed: Callable[..., Any], call: JointCall) -> Callable[..., A
     """
 
     def forward(ids: torch.Tensor) -> torch.Tensor:
-        moves = ids.new_full((ids.shape[0], call.n_text + 2), -call.extra[0])
+        moves = ids.new_full((call.n_rows, call.n_text + 2), -call.extra[0])
         moves[:, 0] = 0
         for rows, spans, _ in call.texts():
             start, stop = spans[0]
             moves[rows, 1 + start : 1 + stop] = call.base[0] - stop
-        moved = ids.clone()
-        moved[..., 0] += moves.gather(1, ids[..., 0].long())
+        moved = ids.expand(call.n_rows, -1, -1).clone()  # newer hosts make one row for all
+        moved[..., 0] += moves.gather(1, moved[..., 0].long())
         return embed(moved)
 
     return forward
