@@ -35,7 +35,10 @@ def patch_report(
     ):
         shown = prompt if len(prompt) <= 80 else prompt[:77] + "..."
         weight = "" if region.weight == 1.0 else f" (weight {region.weight:g})"
-        lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}")
+        frames = ""
+        if region.frames is not None:
+            frames = f" (frames {region.frames[0]:.0%} to {region.frames[1]:.0%})"
+        lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}{frames}")
     lines.extend(f"Note: {note}" for note in patch.prompts.notes)
     if unused_base_ratio is not None:
         lines.append(f"Note: base_ratio {unused_base_ratio:g} is not used, the rule decides.")

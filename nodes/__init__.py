@@ -10,6 +10,7 @@ from .depth import ProgressiveDepth
 from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
+from .frames import RegionFrames
 from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
@@ -23,6 +24,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegionSplit,
     RegionsFromMasks,
     RegionEditor,
+    RegionFrames,
     RegionsFromSketch,
     LLMProgressivePrompt,
     ImportOmostCanvas,
