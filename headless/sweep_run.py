@@ -16,6 +16,8 @@ from .sweep_store import JobResult, Store
 
 # Jobs that each server holds: while one runs the next waits, so that the server never idles.
 _PER_SERVER = 2
+# If that many jobs failed and none succeeded, the fault is common to all.
+_HOPELESS = 3
 
 _Outcome = tuple[Job, JobResult, Pictures] | BaseException
 
@@ -111,7 +113,7 @@ def keep_results(
     progress: Progress,
 ) -> None:
     """Save results as they come until all jobs are done or nobody works any more."""
-    done, lost = 0, ""
+    done, failed, lost = 0, 0, ""
     before = total - len(jobs)
     started = time.monotonic()
     while done < len(jobs):
@@ -134,7 +136,13 @@ def keep_results(
         store.save(result, pictures)
         done += 1
         if result.error:
+            failed += 1
             progress.line(f"job {job.key} failed: {result.error}")
+            if failed == done == _HOPELESS:
+                raise RunError(
+                    f"The first {_HOPELESS} jobs have all failed, so the sweep stops. Put right "
+                    "what they say and start it again with --retry-failed."
+                )
         show(progress, before + done, total, done, started)
     progress.clear()
 

@@ -142,6 +142,14 @@ def test_a_failing_job_is_a_row_and_can_be_retried(server, quiet, tmp_path):
     assert store.prompt_id(jobs[1]) != first
 
 
+def test_a_common_fault_stops_the_sweep(server, quiet, tmp_path):
+    bad = {"EmptyImage.width": -5}
+    store, jobs = start(tmp_path, write_sweep(tmp_path, 9, set=bad))
+    with pytest.raises(RunError, match="first 3 jobs have all failed"):
+        run_on_servers(store, jobs, 9, [server.url], quiet)
+    assert sum(store.result(job) is not None for job in jobs) == 3
+
+
 def test_two_servers_share_the_jobs(server, quiet, tmp_path):
     store, jobs = start(tmp_path, write_sweep(tmp_path, 12))
     second = server.url.replace("127.0.0.1", "localhost")
