@@ -75,8 +75,10 @@ def _cell_of(centers: torch.Tensor, lo: float, hi: float, n_cells: int) -> torch
     return torch.where((cell >= 0) & (cell < n_cells), cell, torch.full_like(cell, -1))
 
 
-def drawn_mask(mask: torch.Tensor) -> tuple[tuple[float, float, float, float], RegionMask]:
+def drawn_mask(mask: torch.Tensor) -> tuple[tuple[float, float, float, float], RegionMask | None]:
     """A mask [H, W] in 0..1 as the editor holds it: its bounds, and at most 128 cells a side.
+
+    A mask that fills its bounds is a plain box, without cells.
 
     Raises:
         RegionError: nothing of the mask reaches one half.
@@ -94,7 +96,8 @@ def drawn_mask(mask: torch.Tensor) -> tuple[tuple[float, float, float, float], R
     left, right = int(xs[0]), int(xs[-1]) + 1
     height, width = full.shape
     box = (left / width, top / height, right / width, bottom / height)
-    return box, RegionMask.from_rows(full[top:bottom, left:right].tolist())
+    inner = full[top:bottom, left:right]
+    return box, None if bool(inner.all()) else RegionMask.from_rows(inner.tolist())
 
 
 def box_fractions(

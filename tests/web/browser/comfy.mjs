@@ -5,38 +5,54 @@ import { stageArea } from "../../../web/js/editor/render.js";
 export const EDITOR = "RegionalDiT_RegionEditor";
 
 /**
- * A fresh page with ComfyUI's front end, and an empty graph.
- * @param {import("playwright-core").Browser} browser
- * @param {string} url of the server
- * @param {{vue?: boolean, locale?: string, palette?: "dark" | "light", width?: number, height?: number, touch?: boolean, ratio?: number}} [how]
+ * @typedef {{vue?: boolean, locale?: string, palette?: "dark" | "light", width?: number, height?: number, ratio?: number}} How
  */
-export async function openComfy(browser, url, how = {}) {
-  const context = await browser.newContext({
-    viewport: { width: how.width ?? 1500, height: how.height ?? 950 },
-    hasTouch: how.touch ?? false,
-    deviceScaleFactor: how.ratio ?? 1,
-  });
+/** @typedef {{page: import("playwright-core").Page, context: import("playwright-core").BrowserContext, faults: string[], key: string}} Opened */
+/**
+ * What a scenario gets. The page is kept for the next scenario of the same kind, since loading the
+ * front end takes longer than most scenarios.
+ * @typedef {{browser: import("playwright-core").Browser, url: string, pictures: string, current: Opened | null}} Stage
+ */
+
+/**
+ * A page with ComfyUI's front end, and an empty graph.
+ * @param {Stage} stage
+ * @param {How} how
+ */
+export async function openComfy(stage, how = {}) {
   const settings = {
     "Comfy.VueNodes.Enabled": how.vue ?? false,
     "Comfy.Locale": how.locale ?? "en",
     "Comfy.ColorPalette": how.palette ?? "dark",
     "Comfy.TutorialCompleted": true,
     "Comfy.Workflow.Persist": true,
-    "Comfy.Workflow.ShowMissingModelsWarning": false,
-    "Comfy.Graph.CanvasMenu": true,
+    "Comfy.Minimap.Visible": false,
   };
-  await context.request.post(`${url}/settings`, { data: settings });
-  const page = await context.newPage();
-  /** @type {string[]} */
-  const faults = [];
-  page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
-  page.on("dialog", (dialog) => {
-    faults.push(`a dialog was opened: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  await load(page, url);
-  await page.evaluate(() => globalThis.app.graph.clear());
-  return { page, context, faults };
+  const key = JSON.stringify([settings, how.ratio ?? 1]);
+  const viewport = { width: how.width ?? 1500, height: how.height ?? 1000 };
+  if (stage.current?.key !== key) {
+    await stage.current?.context.close();
+    stage.current = null;
+    const context = await stage.browser.newContext({ viewport, deviceScaleFactor: how.ratio ?? 1 });
+    await context.request.post(`${stage.url}/settings`, { data: settings });
+    const page = await context.newPage();
+    await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
+    /** @type {string[]} */
+    const faults = [];
+    page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
+    page.on("dialog", (dialog) => {
+      faults.push(`a dialog was opened: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    stage.current = { page, context, faults, key };
+    await load(page, stage.url);
+  }
+  const { current } = stage;
+  await current.page.setViewportSize(viewport);
+  await current.page.keyboard.press("Escape");
+  await current.page.evaluate(() => globalThis.app.graph.clear());
+  await settle(current.page);
+  return current;
 }
 
 /** @param {import("playwright-core").Page} page @param {string} url */
@@ -45,14 +61,14 @@ export async function load(page, url) {
   await page.waitForFunction(
     (type) => globalThis.app?.graph && globalThis.LiteGraph?.registered_node_types?.[type] && globalThis.app.canvas,
     EDITOR,
-    { timeout: 90_000 },
+    { timeout: 120_000 },
   );
   await page.waitForFunction(() => globalThis.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: 60_000 });
   await settle(page);
 }
 
 /** Let the front end draw. @param {import("playwright-core").Page} page @param {number} [ms] */
-export async function settle(page, ms = 250) {
+export async function settle(page, ms = 120) {
   await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
   await page.waitForTimeout(ms);
 }

@@ -41,7 +41,8 @@ export const STYLE = `
   padding: 14px 18px; border-radius: 8px; background: var(--comfy-menu-bg, #353535);
   border: 1px solid var(--border-color, #4e4e4e); }
 .rdit-editor .rdit-empty .rdit-row { flex-wrap: nowrap; gap: 6px; white-space: nowrap; }
-.rdit-editor .rdit-empty .rdit-row button { pointer-events: auto; padding: 4px 8px; background: var(--comfy-input-bg, #222); }
+.rdit-editor .rdit-empty button { pointer-events: auto; }
+.rdit-editor .rdit-empty .rdit-row button { padding: 4px 8px; background: var(--comfy-input-bg, #222); }
 .rdit-editor .rdit-brush { position: absolute; left: 8px; bottom: 8px; padding: 3px 8px; border-radius: 6px;
   background: color-mix(in srgb, var(--comfy-menu-bg, #353535) 85%, transparent); }
 .rdit-editor .rdit-status { flex: none; min-height: 17px; color: var(--descrip-text, #999); white-space: nowrap;

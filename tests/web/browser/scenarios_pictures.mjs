@@ -1,0 +1,130 @@
+// What a person sees: pictures for the README, the help page, the template browser, translations.
+
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { EDITOR, Editor, addNode, dropFile, editorIds, openComfy, run, settle, view } from "./comfy.mjs";
+
+/** @typedef {import("./comfy.mjs").Stage} Stage */
+
+/** @param {Stage} stage @param {import("playwright-core").Page} page @param {string} name @param {any} [clip] */
+async function picture(stage, page, name, clip) {
+  await page.mouse.move(5, 500);
+  await settle(page, 300);
+  await page.screenshot({ path: path.join(stage.pictures, `${name}.jpg`), type: "jpeg", quality: 88, clip });
+}
+
+/** The editor alone: regions that overlap, one painted, and the tokens. @param {Stage} stage @param {{vue: boolean, palette: "dark"|"light", name: string}} how */
+export async function editorPicture(stage, how) {
+  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1060, ratio: 1 });
+  await view(page, 1, [0, 0]);
+  const editor = new Editor(page, await addNode(page, EDITOR, [200, 110]));
+  await editor.draw([0, 0.02, 0.5, 1], "a green wall with a wooden shelf full of old books");
+  await editor.draw([0.5, 0.02, 1, 0.6], "a tall window, an orange tree outside in the sun");
+  await editor.draw([0.36, 0.52, 0.9, 0.97], "a blue chair on a wooden floor");
+  await editor.press("brush");
+  await page.evaluate(() => globalThis.app.canvas.deselectAll());
+  const keys = await editor.find('[data-rdit="keys"]');
+  await keys.focus();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await editor.press("brush");
+  await editor.drag([0.12, 0.75], [0.3, 0.68], { steps: 12 });
+  await editor.type("prompt", "a fat orange cat");
+  await editor.press("select");
+  await editor.click(0.75, 0.75);
+  await editor.type("featherNumber", "0.06");
+  await page.keyboard.press("Tab");
+  const box = await page.evaluate((id) => {
+    const node = globalThis.app.graph.getNodeById(id);
+    return [...node.pos, ...node.size];
+  }, editor.id);
+  await picture(stage, page, how.name, { x: box[0] - 20, y: box[1] - 45, width: box[2] + 40, height: box[3] + 65 });
+  return editor.plan();
+}
+
+/** The empty state. @param {Stage} stage @param {{vue: boolean, palette: "dark"|"light", name: string}} how */
+export async function emptyPicture(stage, how) {
+  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1060 });
+  await view(page, 1, [0, 0]);
+  await addNode(page, EDITOR, [200, 110]);
+  await picture(stage, page, how.name);
+  return null;
+}
+
+/** A shipped workflow after a run. @param {Stage} stage @param {{vue: boolean, workflow: string, name: string, run: boolean}} how */
+export async function workflowPicture(stage, how) {
+  const { page } = await openComfy(stage, { ...how, width: 2000, height: 1130 });
+  await dropFile(page, "workflow.json", "application/json", (await readFile(how.workflow)).toString("base64"));
+  await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3);
+  await settle(page, 1000);
+  const end = how.run ? await run(page) : { kind: "not run" };
+  for (const id of await editorIds(page)) {
+    await new Editor(page, id).click(0.25, 0.5);
+  }
+  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  await page.evaluate(() => {
+    const { graph, canvas } = globalThis.app;
+    canvas.deselectAll();
+    const left = Math.min(...graph._nodes.map((n) => n.pos[0])) - 40;
+    const top = Math.min(...graph._nodes.map((n) => n.pos[1])) - 100;
+    const right = Math.max(...graph._nodes.map((n) => n.pos[0] + n.size[0])) + 40;
+    const bottom = Math.max(...graph._nodes.map((n) => n.pos[1] + n.size[1])) + 40;
+    canvas.ds.scale = Math.min(1880 / (right - left), 1010 / (bottom - top));
+    canvas.ds.offset = [90 / canvas.ds.scale - left, 100 / canvas.ds.scale - top];
+    canvas.setDirty(true, true);
+  });
+  await settle(page, 1200);
+  await picture(stage, page, how.name);
+  const overlaps = await page.evaluate(() => {
+    const nodes = globalThis.app.graph._nodes;
+    const title = 30;
+    return nodes.flatMap((a, i) =>
+      nodes.slice(i + 1).flatMap((b) =>
+        a.pos[0] < b.pos[0] + b.size[0] && b.pos[0] < a.pos[0] + a.size[0] &&
+        a.pos[1] - title < b.pos[1] + b.size[1] && b.pos[1] - title < a.pos[1] + a.size[1]
+          ? [`${a.title} and ${b.title}`] : [],
+      ),
+    );
+  });
+  return { end: end.kind, overlaps };
+}
+
+/** The template browser and the help page. @param {Stage} stage @param {{pack: string}} how */
+export async function templatesAndHelp(stage, how) {
+  const { page } = await openComfy(stage, { width: 1500, height: 950 });
+  await page.evaluate(() => globalThis.app.extensionManager.command.execute("Comfy.BrowseTemplates"));
+  await settle(page, 2500);
+  await page.getByText(how.pack, { exact: true }).first().click();
+  await settle(page, 2500);
+  const shown = await page.evaluate(() =>
+    [...document.querySelectorAll("[role=dialog] img, .p-dialog img")]
+      .map((img) => /** @type {HTMLImageElement} */ (img))
+      .filter((img) => img.src.includes("workflow_templates"))
+      .map((img) => ({ src: img.src.split("/").pop(), fine: img.naturalWidth > 0 })),
+  );
+  await picture(stage, page, "templates");
+  await page.keyboard.press("Escape");
+  await settle(page, 400);
+  await view(page, 0.8, [0, 0]);
+  const id = await addNode(page, EDITOR, [150, 130]);
+  await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);
+  await settle(page, 500);
+  await page.locator('[data-testid="info-button"], .help-button').first().click();
+  await settle(page, 1500);
+  await picture(stage, page, "help");
+  const help = await page.evaluate(() => document.querySelector(".node-help-content")?.textContent ?? document.body.innerText);
+  return { shown, help: help.includes("Draw regions with the mouse and write a prompt for each") };
+}
+
+/** Names, tooltips and texts in Chinese. @param {Stage} stage */
+export async function chinese(stage) {
+  const { page } = await openComfy(stage, { locale: "zh", vue: true });
+  await view(page, 0.8, [0, 0]);
+  const editor = new Editor(page, await addNode(page, EDITOR, [150, 130]));
+  const button = await editor.find('[data-rdit="undo"]');
+  return {
+    title: await page.evaluate((id) => globalThis.app.graph.getNodeById(id).title, editor.id),
+    inputs: await page.evaluate((id) => globalThis.app.graph.getNodeById(id).inputs.map((i) => i.localized_name ?? i.label ?? i.name), editor.id),
+    button: await button.evaluate((b) => /** @type {HTMLElement} */ (b).title),
+  };
+}

@@ -1,0 +1,129 @@
+"""A real ComfyUI server, and a real browser that is driven through playwright-core."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from regional_dit.headless import browser
+from regional_dit.headless.environment import Environment
+from regional_dit.headless.errors import InstallError
+from regional_dit.headless.process import end_group, start_in_group
+from regional_dit.headless.progress import Progress
+from regional_dit.headless.server import Server
+
+HERE = Path(__file__).parent
+SCENARIO_TIMEOUT_S = 240
+ANSWER = "ANSWER "  # begins the lines of the driver that answer a request
+
+
+@pytest.fixture(scope="session")
+def tools() -> browser.WebTools:
+    """node, its packages and Chromium: those that 'headless test' prepared, or that are there."""
+    node = os.environ.get(browser.NODE_VARIABLE)
+    if node:
+        chromium = os.environ.get(browser.CHROMIUM_VARIABLE)
+        return browser.WebTools(
+            Path(node),
+            Path(os.environ[browser.MODULES_VARIABLE]),
+            Path(chromium) if chromium else None,
+            os.environ.get(browser.MISSING_VARIABLE, ""),
+        )
+    try:
+        found = browser.find_node(Path(sys.executable))
+    except InstallError as error:
+        pytest.skip(str(error))
+    modules = browser.modules_folder()
+    if not modules.is_dir():
+        pytest.skip(
+            "npm's packages are not installed yet: run 'python3 -m headless test -- tests/web'"
+        )
+    chromium = browser.find_chromium()
+    return browser.WebTools(found, modules, chromium, "" if chromium else "no Chromium was found")
+
+
+@pytest.fixture(scope="session")
+def server(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose base folder also holds nodes that older hosts lack."""
+    base = tmp_path_factory.mktemp("web")
+    packs = base / "custom_nodes"
+    packs.mkdir()
+    shutil.copyfile(HERE / "probe_nodes.py", packs / "probe_nodes.py")
+    environment = Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
+    with Server(environment, Progress(io.StringIO()), base=base, cpu=True) as running:
+        yield running
+
+
+class Driver:
+    """The node process that works in the browser; one request at a time."""
+
+    def __init__(self, tools: browser.WebTools, url: str, pictures: Path) -> None:
+        self.pictures = pictures
+        self.url = url
+        self._child = start_in_group(
+            [str(tools.node), str(HERE / "browser" / "driver.mjs")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **tools.variables()},
+            cwd=HERE,
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            text = line.decode("utf-8", "replace")
+            if text.startswith(ANSWER):
+                self._lines.put(text.removeprefix(ANSWER))
+            else:
+                sys.stdout.write(text)
+        self._lines.put(json.dumps({"error": "The browser's driver ended."}))
+
+    def run(self, scenario: str, **arguments: Any) -> Any:
+        """Play a scenario of ``browser/scenarios_*.mjs`` and return what it found."""
+        request = {
+            "scenario": scenario,
+            "url": self.url,
+            "pictures": str(self.pictures),
+            "arguments": arguments,
+        }
+        assert self._child.stdin is not None
+        self._child.stdin.write((json.dumps(request) + "\n").encode())
+        self._child.stdin.flush()
+        try:
+            answer = json.loads(self._lines.get(timeout=SCENARIO_TIMEOUT_S))
+        except queue.Empty:
+            pytest.fail(f"The scenario {scenario} took over {SCENARIO_TIMEOUT_S} s.")
+        if "error" in answer:
+            pytest.fail(f"{scenario}({arguments}): {answer['error']}", pytrace=False)
+        assert answer["faults"] == [], "errors in the browser's page"
+        return answer["result"]
+
+    def close(self) -> None:
+        end_group(self._child)
+
+
+@pytest.fixture(scope="session")
+def driver(
+    tools: browser.WebTools, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Driver]:
+    if tools.chromium is None:
+        pytest.skip(tools.missing)
+    wanted = os.environ.get("REGIONAL_DIT_PICTURES")
+    pictures = Path(wanted) if wanted else tmp_path_factory.mktemp("pictures")
+    running = Driver(tools, server.url, pictures)
+    try:
+        yield running
+    finally:
+        running.close()
