@@ -202,7 +202,7 @@ class SamplingRun:
 
     def _strength(self, index: int, step: Step) -> float | None:
         rule = self.patches[index].rule
-        return rule.strength(step) if isinstance(rule, TunedRule) else None
+        return rule.boost_factor(step) if isinstance(rule, TunedRule) else None
 
     def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Hashable]:
         """(patch, layer) -> phase of its rule, of all that act at this step."""

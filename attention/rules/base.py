@@ -68,7 +68,7 @@ class Rule(Protocol):
 class TunedRule(Protocol):
     """A rule whose boosts (``KeyBlock.boost``) change from step to step."""
 
-    def strength(self, step: Step) -> float:
+    def boost_factor(self, step: Step) -> float:
         """Factor of every boost at this step."""
         ...
 

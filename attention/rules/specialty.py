@@ -100,7 +100,7 @@ class SpecialtyTuning:
     def default_last_layer(self, n_layers: int) -> int:
         return n_layers - 1
 
-    def strength(self, step: Step) -> float:
+    def boost_factor(self, step: Step) -> float:
         """sigma^decay, by which every boost is multiplied."""
         return step.sigma**self.decay
 
