@@ -13,7 +13,7 @@ from regional_dit.attention.families import find_family
 from regional_dit.attention.host import install
 from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_dit.attention.regions import Box, Region, RegionSet
-from regional_dit.attention.rules import Couple, Joint
+from regional_dit.attention.rules import RPG, Couple, Dense, Joint, LaRender, Omost, RCACLiteral
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
@@ -120,6 +120,15 @@ def test_soft_overlapping_masks_with_the_base_prompt_are_stock(case, rule):
     masks = RegionSet.from_masks([ramp, 1 - ramp, torch.full((128, 96), 0.5)])
     out = case.regional(case.patched([BASE] * 3, regions=masks, rule=rule))
     assert_close(out, case.stock)
+
+
+@pytest.mark.parametrize(
+    "rule", [RPG(), LaRender(), Omost(), Dense(), RCACLiteral()], ids=lambda r: r.name
+)
+def test_every_rule_acts(case, rule):
+    out = case.regional(case.patched(rule=rule))
+    assert out.isfinite().all()
+    assert (out - case.stock).abs().max() > 1e-3
 
 
 def first_call(case: Case, model: Any, marked: bool) -> tuple[list[int], torch.Tensor]:
