@@ -123,10 +123,10 @@ def frechet_distance(
                 f"got {len(paths)}."
             )
     require_package("torchmetrics", "torchmetrics", "FID")
-    network = load_inception() if network is None else network
+    features: Any = load_inception() if network is None else network
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    metric = FrechetInceptionDistance(feature=network, normalize=False)
+    metric = FrechetInceptionDistance(feature=features, normalize=False)
     for paths, real in ((first, True), (second, False)):
         for picture in _as_bytes(paths):
             metric.update(picture, real=real)

@@ -51,7 +51,9 @@ def _columns(data: SweepData, plot: Mapping[str, Any]) -> list[tuple[str, str]]:
     wanted = plot.get("y")
     entries = wanted if isinstance(wanted, list) else [wanted]
     found = [
-        (str(e["column"]), str(e.get("label", e["column"]))) if isinstance(e, dict) else (e, e)
+        (str(e["column"]), str(e.get("label", e["column"])))
+        if isinstance(e, dict)
+        else (str(e), str(e))
         for e in entries
     ]
     for column, _ in found:
@@ -125,6 +127,8 @@ def _dress(axes: Any, x_title: str, y_title: str) -> None:
 
 
 def _draw_matrices(data: SweepData, plot: Mapping[str, Any]) -> bytes:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     columns = _columns(data, plot)
@@ -145,18 +149,16 @@ def _draw_matrices(data: SweepData, plot: Mapping[str, Any]) -> bytes:
     down = -(-len(panels) // across)
     figure = Figure(figsize=(0.9 + 2.3 * across, 2.75 * down), dpi=_DPI, layout="constrained")
     grid = figure.subplots(down, across, squeeze=False)
-    image = None
-    for spot, axes in enumerate(grid.flat):
-        if spot >= len(panels):
-            axes.set_axis_off()
-            continue
-        title, matrix = panels[spot]
-        image = axes.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, matrix) in zip(grid.flat, panels, strict=False):
+        axes.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
         axes.set_title(title, fontsize=9, color=_INK)
         _number_cells(axes, matrix)
         axes.set_xlabel("prompt", fontsize=8)
         axes.set_ylabel("region", fontsize=8)
-    figure.colorbar(image, ax=grid, shrink=0.8, label="share")
+    scale = ScalarMappable(Normalize(0, 1), "Blues")
+    figure.colorbar(scale, ax=grid, shrink=0.8, label="share")
     return _png(figure)
 
 

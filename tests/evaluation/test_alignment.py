@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -106,7 +107,7 @@ def clip(tmp_path_factory):
 class HostText:
     """The two calls of ``comfy.sd.CLIP`` over the host's tokenizer and a text model of its own."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         import comfy.sd1_clip
 
         self._model, self._tokenizer = model, comfy.sd1_clip.SDTokenizer()

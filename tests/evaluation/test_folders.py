@@ -49,7 +49,7 @@ def test_frechet_distance_is_its_formula(tmp_path):
             for paths in (first, second)
         )
     cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = np.asarray(linalg.sqrtm(cov_a @ cov_b)).real
+    root = np.real(linalg.sqrtm(cov_a @ cov_b))
     wanted = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b - 2 * root)
     found = folders.frechet_distance(first, second, network)
     assert wanted > 1
@@ -58,7 +58,8 @@ def test_frechet_distance_is_its_formula(tmp_path):
 
 
 def test_missing_inception_names_the_command(tmp_path, monkeypatch):
-    write(tmp_path / "a", 1, 3, 0), write(tmp_path / "b", 2, 3, 50)
+    write(tmp_path / "a", 1, 3, 0)
+    write(tmp_path / "b", 2, 3, 50)
     monkeypatch.setattr(folders, "weights_folder", lambda: tmp_path / "none")
     result = folders.folder_fid(tmp_path / "a", tmp_path / "b")
     assert result.distance is None and (result.n_first, result.n_second) == (3, 3)
@@ -66,7 +67,8 @@ def test_missing_inception_names_the_command(tmp_path, monkeypatch):
 
 
 def test_namesakes_are_compared(tmp_path):
-    write(tmp_path / "a", 1, 3, 0), write(tmp_path / "b", 1, 2, 0)
+    write(tmp_path / "a", 1, 3, 0)
+    write(tmp_path / "b", 1, 2, 0)
     found = folders.compare_folders(tmp_path / "a", tmp_path / "b")
     assert list(found) == ["00", "01"]
     assert all(f.psnr_db == (float("inf"),) for f in found.values())

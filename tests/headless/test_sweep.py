@@ -172,7 +172,7 @@ class _Dying(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.info)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
