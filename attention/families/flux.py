@@ -5,12 +5,16 @@ Text positions are all zero, so further text can be put anywhere in the context.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import comfy.model_base
 
-from .base import TokenShape
+from ..errors import HostError
+from ..joint_call import JointCall
+from .base import CallInputs, TokenShape
 from .joint import JointFamily
 
 
@@ -35,3 +39,24 @@ class Flux(JointFamily):
         patch = model.diffusion_model.patch_size
         height, width = latent
         return TokenShape((height + patch // 2) // patch, (width + patch // 2) // patch, patch)
+
+    @contextmanager
+    def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
+        """Other packs' patches of the embedded input must leave the number of text tokens alone."""
+        patches = inputs.options.get("patches", {})
+        if "post_input" not in patches:
+            yield inputs
+            return
+
+        def check(embedded: dict[str, Any]) -> dict[str, Any]:
+            added = embedded["txt"].shape[1] - call.n_text
+            if added:
+                raise HostError(
+                    f"Another patch of this {self.name} model adds {added} tokens to the text (a "
+                    "USO style reference does that), so regional prompts would be looked for in "
+                    "the wrong place. Remove that patch, or the regional one."
+                )
+            return embedded
+
+        checked = {**patches, "post_input": [*patches["post_input"], check]}
+        yield replace(inputs, options={**inputs.options, "patches": checked})

@@ -20,7 +20,6 @@ from .base import CallInputs
 from .flux import Flux
 from .joint import restarted
 
-TEXT_AXIS = slice(3, 4)
 LEAST_TOKENS = 512
 
 
@@ -40,9 +39,10 @@ class Flux2(Flux):
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
         embedder = model.diffusion_model.pe_embedder
         embed = embedder.forward
+        axes = getattr(model.diffusion_model.params, "txt_ids_dims", None) or [3]
 
         def forward(ids: torch.Tensor) -> torch.Tensor:
-            return embed(restarted(ids, call, TEXT_AXIS))
+            return embed(restarted(ids, call, axes))
 
         with (
             super().scoped(model, call, inputs) as changed,

@@ -163,7 +163,7 @@ def text_by_text(
     return out
 
 
-def restarted(ids: torch.Tensor, call: JointCall, axes: slice) -> torch.Tensor:
+def restarted(ids: torch.Tensor, call: JointCall, axes: Sequence[int]) -> torch.Tensor:
     """Position ids whose text counts from its first token again in every prompt.
 
     Args:
@@ -175,10 +175,11 @@ def restarted(ids: torch.Tensor, call: JointCall, axes: slice) -> torch.Tensor:
         [B, T + .., A], as the prompts may differ from row to row.
     """
     ids = ids.expand(call.n_rows, -1, -1).clone()
-    ids[:, call.extra[0] : call.n_text, axes] -= call.extra[0]
-    for rows, spans, _ in call.texts():
-        start, stop = spans[0]
-        ids[rows, start:stop, axes] -= start
+    for axis in axes:
+        ids[:, call.extra[0] : call.n_text, axis] -= call.extra[0]
+        for rows, spans, _ in call.texts():
+            start, stop = spans[0]
+            ids[rows, start:stop, axis] -= start
     return ids
 
 

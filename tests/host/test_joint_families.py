@@ -1,0 +1,305 @@
+"""What is particular to one joint-attention family, on tiny models of the host's classes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from regional_dit.attention.errors import HostError, PromptError
+from regional_dit.attention.families import find_family
+from regional_dit.attention.groups import BASE as BASE_TEXT
+from regional_dit.attention.groups import IMAGE, Group, KeyBlock
+from regional_dit.attention.host import install
+from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
+from regional_dit.attention.regions import RegionSet
+from regional_dit.attention.registers import REGISTERS, register_group
+from regional_dit.attention.rules import Bind
+from regional_dit.attention.sampling import RegionalPatch
+from regional_dit.attention.schedule import PercentRange
+from regional_dit.attention.split import split_canvas
+from tiny_joint import TINY, TinyJoint, chroma_radiance, sd3, z_image
+from tiny_joint_case import BASE, EVERYWHERE, LEFT, NEGATIVE, RIGHT, UID, shared_case
+
+ALWAYS = Bind(0.0, isolate_until=0.0, release_at=1.0)
+HALVES = split_canvas(1, 2)
+N_IMAGE = 48  # tokens of the latent of 16 x 12
+
+
+def patch(tiny: TinyJoint, model: Any, conds: list[Any], regions: RegionSet | None = None) -> Any:
+    """The model with these regional conditionings, one for the whole canvas or side by side."""
+    texts = tuple(text_from_conditioning(cond, "region") for cond in conds)
+    regions = regions or split_canvas(1, len(conds))
+    prompts = RegionalPrompts(UID, regions, texts, ("",) * len(conds))
+    layers = tuple(range(tiny.n_layers))
+    return install(model, RegionalPatch(prompts, ALWAYS, layers, PercentRange()))
+
+
+def run(tiny: TinyJoint, model: Any, positive: Any, **kwargs: Any) -> torch.Tensor:
+    return tiny.sample(model, positive, tiny.conditioning(NEGATIVE), **kwargs)
+
+
+def marked(tiny: TinyJoint, seed: int = BASE, **extra: Any) -> Any:
+    return tiny.conditioning(seed, **{MARKER: UID, **extra})
+
+
+def require_full_region_is_stock(tiny: TinyJoint, region: Any, **size: int) -> None:
+    """A region for the whole canvas does what its prompt does alone."""
+    model = tiny.model()
+    wanted = run(tiny, model, region, **size)
+    out = run(tiny, patch(tiny, model, [region]), marked(tiny), **size)
+    assert (wanted - run(tiny, model, tiny.conditioning(BASE), **size)).abs().max() > 0.01
+    torch.testing.assert_close(out, wanted, atol=1e-4, rtol=1e-4)
+
+
+# --- what a family says of its model
+
+
+@pytest.mark.parametrize(
+    ("name", "n_double"),
+    [
+        ("Flux", 2),
+        ("SD3", 6),
+        ("AuraFlow", 2),
+        ("Chroma", 2),
+        ("Qwen-Image", 6),
+        ("Flux.2", 2),
+        ("HiDream", 2),
+        ("Lumina 2", 0),
+        ("Z-Image", 0),
+    ],
+)
+def test_double_blocks_come_first(name, n_double):
+    model = shared_case(name).model.model
+    assert find_family(model).block_kinds(model).n_double == n_double
+
+
+def test_chroma_radiance_works_on_pixels():
+    tiny = TinyJoint(chroma_radiance, 48, 32, 3, 6)
+    assert find_family(tiny.model().model).name == "Chroma"
+    require_full_region_is_stock(tiny, tiny.conditioning(LEFT), height=50, width=64)
+
+
+# --- SD3
+
+
+def test_the_second_attention_of_sd3_medium_stays_open():
+    """Its three calls are over the image alone, and in one piece."""
+    case = shared_case("SD3")
+    lengths: list[tuple[int, int]] = []
+
+    def spy(func: Any, q: torch.Tensor, k: torch.Tensor, *args: Any, **kw: Any) -> torch.Tensor:
+        dim = 2 if kw.get("skip_reshape") else 1
+        lengths.append((q.shape[dim], k.shape[dim]))
+        return func(q, k, *args, **kw)
+
+    model = case.model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = spy
+    model = patch(case.tiny, model, [case.tiny.conditioning(s) for s in (LEFT, RIGHT)])
+    run(case.tiny, model, marked(case.tiny), steps=1)
+    assert lengths.count((N_IMAGE, N_IMAGE)) == 3
+    assert (N_IMAGE // 2, case.tiny.text_length + N_IMAGE) in lengths
+
+
+def test_sd3_context_processor_runs_on_each_prompt_alone():
+    tiny = TinyJoint(
+        lambda: sd3(context_processor_layers=1, context_size=48), 48, 32, 16, 6, text_length=9
+    )
+    require_full_region_is_stock(tiny, tiny.conditioning(LEFT, 5))
+
+
+# --- reference images
+
+
+REFERENCES = {
+    "Flux": {"reference_latents": (1, 16, 8, 12)},
+    "Flux.2": {"reference_latents": (1, 128, 5, 4)},
+    "Qwen-Image": {"reference_latents": (1, 16, 1, 8, 12)},
+    "HiDream": {"concat_latent_image": (1, 16, 16, 12)},
+}
+
+
+def references(name: str) -> dict[str, Any]:
+    ((key, shape),) = REFERENCES[name].items()
+    latent = torch.randn(shape, generator=torch.Generator().manual_seed(5))
+    return {key: [latent] if key == "reference_latents" else latent}
+
+
+@pytest.mark.parametrize("name", list(REFERENCES))
+def test_references_take_part(name):
+    """Regions with the global prompt's text: as without regions, references included."""
+    case, given = shared_case(name), references(name)
+    tiny, model = case.tiny, case.model
+    if name == "HiDream":  # the host asks for it on both sides
+        negative = tiny.conditioning(NEGATIVE, **given)
+    else:
+        negative = tiny.conditioning(NEGATIVE)
+    stock = tiny.sample(model, tiny.conditioning(BASE, **given), negative)
+    assert (stock - run(tiny, model, tiny.conditioning(BASE))).abs().max() > 0.01
+    same = patch(tiny, model, [tiny.conditioning(BASE)] * 2, EVERYWHERE)
+    out = tiny.sample(same, marked(tiny, **given), negative)
+    torch.testing.assert_close(out, stock, atol=1e-4, rtol=1e-4)
+    other = patch(tiny, model, [tiny.conditioning(s) for s in (LEFT, RIGHT)])
+    out = tiny.sample(other, marked(tiny, **given), negative)
+    assert out.isfinite().all() and (out - stock).abs().max() > 0.01
+
+
+def test_references_stay_with_the_global_prompt():
+    """In Flux's first block, reference tokens get what they get without regions; others do not."""
+    case, given = shared_case("Flux"), references("Flux")
+    seen: list[torch.Tensor] = []
+    projection = case.model.model.diffusion_model.double_blocks[0].img_attn.proj
+    handle = projection.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
+    regional = patch(case.tiny, case.model, [case.tiny.conditioning(LEFT)])
+    try:
+        run(case.tiny, case.model, case.tiny.conditioning(BASE, **given), cfg=1.0, steps=1)
+        run(case.tiny, regional, marked(case.tiny, **given), cfg=1.0, steps=1)
+    finally:
+        handle.remove()
+    stock, ours = seen
+    torch.testing.assert_close(ours[:, N_IMAGE:], stock[:, N_IMAGE:], atol=1e-5, rtol=1e-5)
+    assert (ours[:, :N_IMAGE] - stock[:, :N_IMAGE]).abs().max() > 1e-3
+
+
+def test_flux_patches_that_add_text_tokens_are_refused():
+    case = shared_case("Flux")
+    model = case.model.clone()
+
+    def style(embedded: dict[str, Any]) -> dict[str, Any]:
+        more = {
+            key: torch.cat([embedded[key][:, :3], embedded[key]], 1) for key in ("txt", "txt_ids")
+        }
+        return {**embedded, **more}
+
+    model.set_model_post_input_patch(style)
+    with pytest.raises(HostError, match=r"adds 3 tokens to the text.*Remove"):
+        run(case.tiny, patch(case.tiny, model, [case.tiny.conditioning(LEFT)]), marked(case.tiny))
+
+
+# --- text positions
+
+
+def position_tables(name: str, model: Any, positive: Any) -> torch.Tensor:
+    """Rotary table [S, ...] of the first positive row of a run."""
+    tiny = TINY[name]
+    net = model.model.diffusion_model
+    embedder = net.rope_embedder if hasattr(net, "rope_embedder") else net.pe_embedder
+    seen: list[torch.Tensor] = []
+    handle = embedder.register_forward_hook(lambda _, args, out: seen.append(out))
+    try:
+        tiny.sample(model, positive, tiny.conditioning(NEGATIVE), cfg=1.0, steps=1)
+    finally:
+        handle.remove()
+    return seen[0][0, 0]
+
+
+@pytest.mark.parametrize("name", ["Qwen-Image", "Flux.2"])
+def test_text_positions_begin_anew_in_every_prompt(name):
+    case = shared_case(name)
+    tiny, model = case.tiny, case.model
+    regional = patch(tiny, model, [tiny.conditioning(LEFT, 5), tiny.conditioning(RIGHT, 13)])
+    tables = position_tables(name, regional, marked(tiny))
+    stock = position_tables(name, model, tiny.conditioning(BASE))
+    n_regions = [512, 512] if name == "Flux.2" else [5, 13]
+    n_extra = sum(n_regions)
+    assert torch.equal(tables[n_extra:], stock)
+    assert torch.equal(tables[n_extra - n_regions[0] : n_extra], stock[: n_regions[0]])
+    alone = position_tables(name, model, tiny.conditioning(RIGHT, 13))
+    assert torch.equal(tables[: n_regions[1]], alone[: n_regions[1]])
+
+
+@pytest.mark.parametrize("name", ["Lumina 2", "Z-Image"])
+def test_lumina_prompts_end_right_before_the_image(name):
+    """Prompts of any length stand where they stand alone, as seen from the image."""
+    case = shared_case(name)
+    tiny, model = case.tiny, case.model
+    lengths = 5, 40
+    regional = patch(tiny, model, [tiny.conditioning(LEFT + i, n) for i, n in enumerate(lengths)])
+    tables = position_tables(name, regional, marked(tiny))
+    stock = position_tables(name, model, tiny.conditioning(BASE))
+    taken = [n if name == "Lumina 2" else 32 * math.ceil(n / 32) for n in lengths]
+    n_extra = sum(taken)
+    assert torch.equal(tables[n_extra:], stock)
+    n_base = 11 if name == "Lumina 2" else 32
+    short, long = tables[taken[1] : n_extra], tables[: taken[1]]
+    assert torch.equal(short, stock[n_base - taken[0] : n_base])
+    assert torch.equal(long[-n_base:], stock[:n_base])
+
+
+@pytest.mark.parametrize("name", ["Flux", "SD3", "Qwen-Image", "Lumina 2"])
+def test_equal_prompts_have_equal_keys(name):
+    """In the first block, a region with the global prompt's text has the same keys as that."""
+    case = shared_case(name)
+    tiny, n_text = case.tiny, case.tiny.text_length
+    keys: list[torch.Tensor] = []
+
+    def spy(func: Any, q: torch.Tensor, k: torch.Tensor, *args: Any, **kw: Any) -> torch.Tensor:
+        if q.shape[2] == n_text and k.shape[2] > n_text:  # text asks itself, then image
+            keys.append(k[:, :, :n_text].clone())
+        return func(q, k, *args, **kw)
+
+    model = case.model.clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = spy
+    model = patch(tiny, model, [tiny.conditioning(BASE)] * 2)
+    run(tiny, model, marked(tiny), cfg=1.0, steps=1)
+    torch.testing.assert_close(keys[1], keys[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(keys[2], keys[0], atol=1e-5, rtol=1e-5)
+
+
+# --- HiDream
+
+
+def test_hidream_prompts_need_llama_states():
+    case = shared_case("HiDream")
+    states, extra = case.tiny.conditioning(LEFT)[0]
+    without = {key: value for key, value in extra.items() if key != "conditioning_llama3"}
+    with pytest.raises(PromptError, match=r"lacks conditioning_llama3.*connect the CLIP"):
+        patch(case.tiny, case.model, [[[states, without]]])
+
+
+def test_hidream_regions_follow_their_llama_states():
+    case = shared_case("HiDream")
+    tiny = case.tiny
+    (t5, _), (_, llama) = tiny.conditioning(BASE)[0], tiny.conditioning(LEFT)[0]
+    require_full_region_is_stock(tiny, [[t5, llama]])
+
+
+# --- Lumina 2 and Z-Image
+
+
+def test_lumina_masks_of_regional_prompts_count():
+    tiny = TINY["Lumina 2"]
+    mask = torch.ones(1, 11, dtype=torch.long)
+    mask[:, 7:] = 0
+    require_full_region_is_stock(tiny, tiny.conditioning(BASE, attention_mask=mask))
+
+
+def test_z_image_without_padding_tokens():
+    tiny = TinyJoint(lambda: z_image(padded=False), 48, None, 16, 6)
+    assert find_family(tiny.model().model).name == "Z-Image"
+    require_full_region_is_stock(tiny, tiny.conditioning(LEFT, 7))
+
+
+# --- registers
+
+
+def test_registers_see_prompts_by_their_share_of_the_image():
+    image = KeyBlock(IMAGE)
+    left, right = torch.arange(0, 36), torch.arange(36, 48)
+    soft = torch.full((12,), 0.5).log()
+    groups = (
+        Group((KeyBlock(BASE_TEXT), image), source=BASE_TEXT),
+        Group((KeyBlock(1), image), left),
+        Group((KeyBlock(1, log_weight=soft), KeyBlock(2, log_weight=soft), image), right),
+    )
+    ((group),) = register_group(groups, N_IMAGE, 8, torch.device("cpu"))
+    assert group.source == REGISTERS and group.blocks[0].source == IMAGE
+    shares = {b.source: b.log_weight.exp() for b in group.blocks[1:] if b.log_weight is not None}
+    torch.testing.assert_close(shares, {1: torch.full((8,), 42 / 48), 2: torch.full((8,), 6 / 48)})
+
+
+def test_registers_of_one_prompt_need_no_weights():
+    groups = (Group((KeyBlock(1), KeyBlock(IMAGE))),)
+    ((group),) = register_group(groups, N_IMAGE, 8, torch.device("cpu"))
+    assert [block.log_weight for block in group.blocks] == [None, None]
