@@ -34,8 +34,9 @@ class Bias:
         text to text, image to image and all of the global prompt: nothing.
 
     All texts are one sequence in which every token sees every other. In single blocks nothing is
-    added, but the regional prompts stay. Deviations: the key side is hard, where the region covers
-    more than half of what it covers of any token; a_r is the region's weight (the source has none).
+    added, but the regional prompts stay; where a model has no others (Lumina 2, Z-Image), all are
+    biased. Deviations: the key side is hard, where the region covers more than half of what it
+    covers of any token; a_r is the region's weight (the source has none).
 
     Attributes:
         own: b+, 0..50.
@@ -69,8 +70,9 @@ class Bias:
         return replace(self, blocks=blocks)
 
     def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
-        is_double = self.blocks is None or layer < self.blocks.n_double
-        return BIASED if is_double or self.single_blocks else OPEN
+        n_double = self.blocks.n_double if self.blocks else n_layers
+        everywhere = self.single_blocks or n_double == 0
+        return BIASED if everywhere or layer < n_double else OPEN
 
     def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
         texts = tuple(KeyBlock(r) for r in range(len(regions) + 1))
@@ -106,11 +108,13 @@ class Bias:
             return (_image_block(None, self.own * weight),)
         is_outside = torch.ones(n_tokens, dtype=torch.bool)
         is_outside[inside] = False
-        parts = (inside, self.own * weight), (is_outside.nonzero()[:, 0], self.other * weight)
-        return tuple(
-            _image_block(unless_all(tokens, n_tokens), bias)
-            for tokens, bias in parts
-            if len(tokens)
+        outside = unless_all(is_outside.nonzero()[:, 0], n_tokens)
+        if outside is None:
+            return (_image_block(None, self.other * weight),)
+        # Reference images and registers go with one of the two: the nearer one.
+        return (
+            _image_block(inside, self.own * weight),
+            _image_block(outside, self.other * weight, bare=True),
         )
 
     def describe(self) -> str:
@@ -118,5 +122,6 @@ class Bias:
         return f"bias in {where}, {self.own:+g} inside, {self.other:+g} outside"
 
 
-def _image_block(tokens: torch.Tensor | None, bias: float) -> KeyBlock:
-    return KeyBlock(IMAGE, tokens, log_weight=torch.tensor([bias]) if bias else None)
+def _image_block(tokens: torch.Tensor | None, bias: float, *, bare: bool = False) -> KeyBlock:
+    log_weight = torch.tensor([bias]) if bias else None
+    return KeyBlock(IMAGE, tokens, log_weight=log_weight, bare=bare)
