@@ -9,7 +9,7 @@ import torch
 
 from .groups import BASE, IMAGE, Group, Groups, KeyBlock
 
-REGISTERS = -2  # source index of the register tokens, beside BASE and IMAGE
+REGISTERS = -3  # source index of the register tokens, beside BASE, IMAGE and BASE_IMAGE
 
 
 def register_group(groups: Groups, n_image: int, n_registers: int, device: torch.device) -> Groups:
