@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 from .report_data import AxisInfo, SweepData, mean, select
 
 THUMB_PX = 176
+PLOT_SCALE = 1.6  # plots have that many pixels per pixel of the page
+WIDE_PX = 1100  # plots that are wider take the whole width of the page
 _MOST_COLUMNS = 6
 _MOST_ROWS = 24
 _STYLE = """
@@ -23,7 +27,9 @@ h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; }
 p { max-width: 44rem; margin: .5rem 0; }
 .facts { color: #555; }
 .failed { background: #fdecea; border-left: 4px solid #c0392b; padding: .5rem .9rem; }
-.plot { margin: 1.2rem 0 0; }
+.plots { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 2rem; }
+.plots .wide { grid-column: 1 / -1; }
+@media (max-width: 46rem) { .plots { grid-template-columns: minmax(0, 1fr); } }
 .plot img { max-width: 100%; height: auto; display: block; }
 figure { margin: 0; }
 figcaption { color: #555; font-size: .86rem; max-width: 44rem; }
@@ -32,7 +38,8 @@ table { border-collapse: collapse; margin: .6rem 0; }
 .numbers th, .numbers td { padding: .3rem .8rem; border-bottom: 1px solid #e3e3e3; }
 .numbers th { text-align: left; border-bottom: 2px solid #999; font-weight: 600;
   vertical-align: bottom; }
-.numbers td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.numbers th.n, .numbers td.n { text-align: right; }
+.numbers td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .numbers td.best { font-weight: 700; }
 .numbers small { color: #777; }
 .pictures td, .pictures th { padding: .25rem .6rem .5rem 0; vertical-align: top; }
@@ -57,8 +64,8 @@ def page(
     """
     body = [f"<h1>{_text(data.title)}</h1>", *_paragraphs(data.about), _facts(data)]
     body += [f'<p class="failed">{_text(note)}</p>' for note in notes]
-    for plot, png in plots:
-        body.append(_plot(plot, png))
+    if plots:
+        body += ['<div class="plots">', *(_plot(plot, png) for plot, png in plots), "</div>"]
     body += _tables(data)
     body += _pictures(data)
     body += _failures(data)
@@ -91,9 +98,11 @@ def _plot(plot: Mapping[str, Any], png: bytes) -> str:
     note = f"<figcaption>{_text(plot['note'])}</figcaption>" if plot.get("note") else ""
     head = f"<h2>{_text(title)}</h2>" if title else ""
     source = _data_url("png", png)
+    width_px = struct.unpack(">I", png[16:20])[0]
+    wide = ' class="wide"' if width_px > WIDE_PX else ""
     return (
-        f'{head}<figure class="plot"><img alt="{_text(title or "plot")}" src="{source}">'
-        f"{note}</figure>"
+        f'<section{wide}>{head}<figure class="plot"><img alt="{_text(title or "plot")}" '
+        f'width="{round(width_px / PLOT_SCALE)}" src="{source}">{note}</figure></section>'
     )
 
 
@@ -104,8 +113,8 @@ def _tables(data: SweepData) -> list[str]:
     if not columns:
         return parts
     for axis in data.varied():
-        head = "".join(f"<th>{_text(c)}</th>" for c in columns)
-        lines = [f"<tr><th>{_text(axis.title)}</th>{head}<th>jobs</th></tr>"]
+        head = "".join(f'<th class="n">{_text(c)}</th>' for c in columns)
+        lines = [f'<tr><th>{_text(axis.title)}</th>{head}<th class="n">jobs</th></tr>']
         for label in axis.labels:
             rows = select(data.rows, **{axis.name: label})
             cells = "".join(_mean_cell([r[c] for r in rows]) for c in columns)
@@ -124,7 +133,7 @@ def _mean_cell(values: Sequence[float]) -> str:
     found = mean(values)
     if found is None:
         return '<td class="n">not measured</td>'
-    spread = f" <small>&plusmn; {found.half_width:.3g}</small>" if found.n > 1 else ""
+    spread = f" <small>&plusmn; {found.half_width:.3f}</small>" if found.n > 1 else ""
     return f'<td class="n">{found.value:.3f}{spread}</td>'
 
 
@@ -164,10 +173,15 @@ def _cell(rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     figures = [
         f'<figure><img alt="{_text(title)}" src="{_thumbnail(path)}">'
-        f"<figcaption>{_text(title)}</figcaption></figure>"
+        f"<figcaption>{_text(_short(title))}</figcaption></figure>"
         for title, path in rows[0]["pictures"].items()
     ]
     return f'<div class="pair">{"".join(figures)}</div>'
+
+
+def _short(title: str) -> str:
+    """A picture's caption: the title of the node that saved it, without the saving."""
+    return re.sub(r"^Save( Image)?[,:]? +", "", title)
 
 
 def _failures(data: SweepData) -> list[str]:

@@ -85,8 +85,9 @@ def _draw_means(data: SweepData, plot: Mapping[str, Any], kind: str) -> bytes:
 
     x = data.axis(str(plot.get("x")))
     series = _series(data, plot, x)
-    width = 7.2 if kind == "line" else max(7.2, 1.0 + 0.5 * len(x.labels) * len(series))
-    figure = Figure(figsize=(min(width, 13), 3.9), dpi=_DPI, layout="constrained")
+    width = 5.6 if kind == "line" else 1.4 + 0.34 * len(x.labels) * (len(series) + 0.7)
+    size = (min(max(width, 5.6), 12), 3.6)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     numeric = kind == "line" and all(map(is_number, x.labels))
     places = list(x.labels) if numeric else list(range(len(x.labels)))
@@ -147,7 +148,7 @@ def _draw_matrices(data: SweepData, plot: Mapping[str, Any]) -> bytes:
     panels = panels[:_MOST_MATRICES]
     across = min(len(panels), 5)
     down = -(-len(panels) // across)
-    figure = Figure(figsize=(0.9 + 2.3 * across, 2.75 * down), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(0.9 + 2.1 * across, 2.5 * down), dpi=_DPI, layout="constrained")
     grid = figure.subplots(down, across, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()

@@ -119,7 +119,7 @@ class Runner:
         named: dict[str, str] = {}
         pictures: Pictures = {}
         outputs = entry.get("outputs") or {}
-        for node_id in sorted(outputs):
+        for node_id in sorted(outputs, key=lambda i: (len(i), i)):
             if node_id.startswith(_COLLECTOR):
                 text = outputs[node_id].get("text") or [""]
                 column = node_id.removeprefix(_COLLECTOR)
