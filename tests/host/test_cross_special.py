@@ -219,6 +219,16 @@ def test_ranges_that_cover_the_video_equal_none(wan):
     assert_close(out, run(WAN, patched(WAN, wan, [LEFT, RIGHT])))
 
 
+def test_an_area_in_time_sees_the_regions_of_its_frames(wan):
+    area = {"area": (2, 8, 6, 1, 0, 0)}  # the last two of three frames
+    box = Box(0, 0, 1, 1)
+    ranged = RegionSet((Region(box, frames=(0, 1 / 3)), Region(box, frames=(1 / 3, 1))))
+    late = run(WAN, patched(WAN, wan, [LEFT, RIGHT], ranged), extra=area)
+    assert_close(run(WAN, patched(WAN, wan, [5, RIGHT], ranged), extra=area), late)
+    changed = run(WAN, patched(WAN, wan, [LEFT, 5], ranged), extra=area)
+    assert (changed - late).abs().max() > 1e-3
+
+
 def test_frame_ranges_with_context_windows_are_an_error(wan):
     from comfy.context_windows import (
         ContextFuseMethods,

@@ -190,6 +190,14 @@ def _wan_t2v() -> Any:
     return _made(config, comfy.model_base.WAN21)
 
 
+def _wan22() -> Any:
+    """The 5B model: one network for text and image to video, another latent."""
+    config = comfy.supported_models.WAN22_T2V(
+        {**WAN, "model_type": "t2v", "in_dim": 48, "out_dim": 48}
+    )
+    return _made(config, comfy.model_base.WAN22, image_to_video=True)
+
+
 def _wan_i2v() -> Any:
     config = comfy.supported_models.WAN21_I2V({**WAN, "model_type": "i2v", "in_dim": 36})
     return _made(config, comfy.model_base.WAN21, image_to_video=True)
@@ -309,6 +317,9 @@ TINY: dict[str, TinyCross] = {
         "k",
         (3, 7, 5),
         extra=_wan_i2v_image,
+    ),
+    "wan22": TinyCross(
+        _wan22, "Wan", 40, (48, 3, 8, 6), (2,) * 3, "blocks.0.cross_attn", "k", (3, 7, 5)
     ),
     "cosmos_predict2": TinyCross(
         _cosmos_predict2,
