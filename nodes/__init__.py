@@ -11,6 +11,7 @@ from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
 from .frames import RegionFrames
+from .joint_rules import JOINT_RULE_NODES
 from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
@@ -34,6 +35,7 @@ NODES: list[type[io.ComfyNode]] = [
     PatchCrossAttention,
     ProgressiveDepth,
     *RULE_NODES,
+    *JOINT_RULE_NODES,
     SpecialtyTuningRule,
     DemoDiTLoader,
     ScoreDemoScene,

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..attention.families import find_family
-from ..attention.host import install
+from ..attention.host import install, patches_of
 from ..attention.prompts import RegionalPrompts
 from ..attention.report import patch_report
 from ..attention.rules import Rule
@@ -109,5 +109,6 @@ class PatchCrossAttention(io.ComfyNode):
         )
         patch = RegionalPatch(regional, used_rule, layers, PercentRange(start_percent, end_percent))
         patched = install(model, patch)
-        report = patch_report(family, n_layers, patch, base_ratio if rule else None)
+        fitted = patches_of(patched)[-1]
+        report = patch_report(family, n_layers, fitted, base_ratio if rule else None)
         return io.NodeOutput(patched, report, ui=ui.PreviewText(report))

@@ -28,6 +28,11 @@ class SD3(JointFamily):
     def blocks(self, model: Any) -> Sequence[Any]:
         return model.diffusion_model.joint_blocks
 
+    def middle_layers(self, model: Any) -> tuple[int, int] | None:
+        """Of the 24 blocks of medium as in DreamRenderer (arXiv 2503.12885); of the 38 of large
+        the same share of the depth."""
+        return {24: (10, 16), 38: (13, 25)}.get(self.n_layers(model))
+
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.context_embedder.in_features
 

@@ -174,6 +174,23 @@ class RegionalPromptingFlux:
         return self.blocks is None or self.blocks.n_double < self.blocks.n_layers
 
 
+# Settings of the published examples, all of 24 steps at guidance 3.5: the README and the example
+# scripts of instantX-research/Regional-Prompting-FLUX (the torch with its script's base ratio; the
+# README's quick start has 0.2).
+PRESETS: dict[str, RegionalPromptingFlux] = {
+    "cocktail": RegionalPromptingFlux(0.1, 10, 1, 2),
+    "dog and cat": RegionalPromptingFlux(0.1, 10, 1, 2),
+    "rainbow and ship": RegionalPromptingFlux(0.2, 10, 1, 1),
+    "torch": RegionalPromptingFlux(0.3, 10, 1, 1),
+    "LoRA dinosaur": RegionalPromptingFlux(0.1, 10, 1, 1),
+    "LoRA UFO": RegionalPromptingFlux(0.2, 10, 1, 2),
+    "ControlNet beach": RegionalPromptingFlux(0.2, 10, 1, 2),
+    "ControlNet cars": RegionalPromptingFlux(0.2, 10, 1, 2),
+    "PuLID one person": RegionalPromptingFlux(0.2, 10, 1, 1),
+    "PuLID two persons": RegionalPromptingFlux(0.1, 8, 1, 2),
+}
+
+
 def _all_to_all(used: list[int]) -> Groups:
     """Regional texts of an unmasked block: each asks all of them and the whole image."""
     sees = (*(KeyBlock(r) for r in used), KeyBlock(IMAGE))
