@@ -1,9 +1,12 @@
-"""Prompts through the real tokenizers and encoder classes of Flux and SD3."""
+"""Prompts through the real tokenizers and encoder classes of the joint families."""
 
 from __future__ import annotations
 
+from functools import cache
 from unittest.mock import patch
 
+import comfy.utils
+import folder_paths
 import pytest
 import torch
 from comfy_extras.nodes_cond import T5TokenizerOptions
@@ -12,24 +15,27 @@ from regional_dit.attention.padding import trim_prompts
 from regional_dit.nodes.conditioning import AppendRegionConditioning, RegionalConditioning
 from regional_dit.nodes.patch import PatchCrossAttention
 from regional_dit.nodes.regions import RegionSplit
-from tiny_flux_clip import FLUX_T5_DIM, SD3_DIM, tiny_flux_clip, tiny_sd3_clip
+from tiny_flux_clip import FLUX_T5_DIM, SD3_DIM, TEXT_ENCODERS, tiny_sd3_clip
 from tiny_joint import TINY
 
-from nodes import CLIPTextEncode
+from nodes import CLIPTextEncode, LoraLoader
 
 PROMPTS = ["a room with green walls", "a blue chair", "a red chair on the right"]
 LONG = ", ".join(["a wooden table under a painting of the sea"] * 40)
 WEIGHTED = "a (blue:1.4) chair"
 
 
-@pytest.fixture(scope="module")
+clip_of = cache(lambda family: TEXT_ENCODERS[family]())
+
+
+@pytest.fixture
 def flux_clip():
-    return tiny_flux_clip()
+    return clip_of("Flux")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sd3_clip():
-    return tiny_sd3_clip()
+    return clip_of("SD3")
 
 
 def by_stock_node(clip, prompts):
@@ -45,14 +51,14 @@ def assert_equal(ours, stock):
             assert same.all() if isinstance(same, torch.Tensor) else same
 
 
-@pytest.mark.parametrize("family", ["flux_clip", "sd3_clip"])
+@pytest.mark.parametrize("family", TEXT_ENCODERS)
 @pytest.mark.parametrize(
     "prompts",
     [PROMPTS, [*PROMPTS, LONG], [PROMPTS[0], WEIGHTED], ["", *PROMPTS], [PROMPTS[0]] * 2],
     ids=["plain", "long", "weighted", "empty", "repeated"],
 )
-def test_prompts_are_encoded_exactly_as_by_the_stock_node(request, family, prompts):
-    clip = request.getfixturevalue(family)
+def test_prompts_are_encoded_exactly_as_by_the_stock_node(family, prompts):
+    clip = clip_of(family)
     for ours, stock in zip(
         encode_prompts(clip, prompts), by_stock_node(clip, prompts), strict=True
     ):
@@ -122,19 +128,65 @@ def test_padding_that_the_user_asked_for_stays(flux_clip):
     assert trimmed[0][0][0].shape[1] == tokens_with_end(clip, PROMPTS[0]) + 3
 
 
-def test_other_layouts_say_that_they_are_not_trimmed(sd3_clip, clip):
-    only_clip = tiny_sd3_clip(t5=False)
-    demo = type("NoTokenizer", (), {})()
-    for encoder, reason in [
-        (sd3_clip, "not the tokens of one text encoder alone"),
-        (only_clip, "not the tokens of one text encoder alone"),  # 77 is T5's length too
-        (clip, "not of one text encoder"),  # HunyuanDiT
-    ]:
+JOINED = "not the tokens of one text encoder alone"
+SEVERAL = "not of one text encoder"
+NONE = "they have none"
+
+
+@pytest.mark.parametrize(
+    ("family", "reason"),
+    [("SD3", JOINED), ("HiDream", SEVERAL)]
+    + [(family, NONE) for family in ("Chroma", "Qwen-Image", "Z-Image")],
+)
+def test_other_layouts_say_why_they_are_not_trimmed(family, reason):
+    encoded = encode_prompts(clip_of(family), PROMPTS)
+    trimmed, said = trim_prompts(clip_of(family), PROMPTS, encoded)
+    assert "was not trimmed" in said and reason in said
+    assert trimmed == encoded
+
+
+def test_encoders_that_look_like_one_are_not_trimmed(clip):
+    """SD3 without T5: CLIP's states, but as long as T5's padding. HunyuanDiT: a second text."""
+    for encoder, reason in [(tiny_sd3_clip(t5=False), JOINED), (clip, SEVERAL)]:
         encoded = encode_prompts(encoder, PROMPTS)
         trimmed, said = trim_prompts(encoder, PROMPTS, encoded)
-        assert "was not trimmed" in said and reason in said
-        assert trimmed == encoded
-    assert "cannot tell" in trim_prompts(demo, PROMPTS, encoded)[1]
+        assert reason in said and trimmed == encoded
+    assert "cannot tell" in trim_prompts(object(), PROMPTS, encoded)[1]
+
+
+def test_auraflow_is_trimmed_as_flux_is():
+    aura = clip_of("AuraFlow")
+    encoded = encode_prompts(aura, PROMPTS)
+    trimmed, said = trim_prompts(aura, PROMPTS, encoded)
+    for prompt, (before,), (after,) in zip(PROMPTS, encoded, trimmed, strict=True):
+        n_padding = sum(t[0] == 1 for t in aura.tokenize(prompt)["pile_t5xl"][0])
+        assert torch.equal(after[0], before[0][:, : 256 - n_padding])
+        assert not before[0][:, 256 - n_padding :].any()  # the host has them at zero
+    assert "of 256" in said
+
+
+def test_lora_on_the_text_encoder_reaches_the_regional_prompts(flux_clip, tmp_path):
+    width, inner = 32, 64
+    tensors = {
+        f"lora_te1_text_model_encoder_layers_{layer}_mlp_fc1.lora_{part}.weight": torch.randn(shape)
+        for layer in range(2)
+        for part, shape in (("down", (4, width)), ("up", (inner, 4)))
+    }
+    stem = "lora_te2_encoder_block_0_layer_0_SelfAttention_v"
+    tensors[f"{stem}.lora_down.weight"] = torch.randn(4, FLUX_T5_DIM)
+    tensors[f"{stem}.lora_up.weight"] = torch.randn(32, 4)
+    comfy.utils.save_torch_file(tensors, str(tmp_path / "text.safetensors"))
+    folder_paths.add_model_folder_path("loras", str(tmp_path))
+    model = TINY["Flux"].model()
+    changed = LoraLoader().load_lora(model, flux_clip, "text.safetensors", 1.0, 1.0)[1]
+    regional, *_ = conditioned(changed, trim=False)
+    stock = by_stock_node(changed, PROMPTS[1:])
+    before = conditioned(flux_clip, trim=False)[0]
+    for text, other, [[states, extra]] in zip(regional.texts, before.texts, stock, strict=True):
+        assert torch.equal(text["cross_attn"], states)
+        assert torch.equal(text["pooled_output"], extra["pooled_output"])
+        assert (text["cross_attn"] - other["cross_attn"]).abs().max() > 1e-3
+        assert (text["pooled_output"] - other["pooled_output"]).abs().max() > 1e-3
 
 
 def conditioned(clip, *, trim, **changes):

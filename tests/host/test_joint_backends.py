@@ -109,10 +109,14 @@ def test_an_override_of_another_pack_is_chained(case):
     assert model.model_options["transformer_options"][OVERRIDE] is weaker
 
 
-@pytest.mark.parametrize("order", ["compile last", "compile first"])
+@pytest.mark.parametrize(
+    ("family", "order"),
+    [("Flux", "compile last"), ("Flux", "compile first"), ("SD3", "compile last")],
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_torch_compile_node(case, order):
+def test_torch_compile_node(family, order):
     """Backend "eager": the graph is captured, the kernels are PyTorch's own."""
+    case = shared_case(family)
 
     def compiled(model: Any) -> Any:
         return TorchCompileModel.execute(model, "eager")[0]
@@ -120,14 +124,14 @@ def test_torch_compile_node(case, order):
     def regional(model: Any) -> Any:
         return case.patch(model, [LEFT, RIGHT])
 
-    expected = case.sample(regional(case.model), steps=3)
+    expected = case.sample(regional(case.model))
     steps = [regional, compiled] if order == "compile last" else [compiled, regional]
     torch._dynamo.reset()
     try:
         model = steps[1](steps[0](case.model))
-        out = case.sample(model, steps=3)
+        out = case.sample(model)
         torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(case.sample(model, steps=3), out, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(case.sample(model), out, atol=1e-5, rtol=1e-5)
     finally:
         torch._dynamo.reset()
     assert is_pristine(case.model)

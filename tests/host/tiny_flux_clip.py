@@ -1,13 +1,19 @@
-"""Text encoders of Flux and SD3: the host's classes and tokenizers, with tiny random weights."""
+"""Text encoders of the joint families: the host's classes and tokenizers, tiny random weights."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import comfy.sd
+import comfy.text_encoders.aura_t5
 import comfy.text_encoders.flux
+import comfy.text_encoders.hidream
+import comfy.text_encoders.pixart_t5
+import comfy.text_encoders.qwen_image
 import comfy.text_encoders.sd3_clip
+import comfy.text_encoders.z_image
 import torch
 
 FLUX_T5_DIM, CLIP_L_DIM, CLIP_G_DIM = 48, 32, 40  # as the tiny Flux reads them
@@ -28,6 +34,16 @@ def _t5_config(width: int) -> dict[str, int]:
     return {"d_model": width, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2}
 
 
+def _llama_config() -> dict[str, int]:
+    return {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+
+
 def _clip(model: Any, tokenizer: Any, t5_width: int) -> comfy.sd.CLIP:
     target: Any = SimpleNamespace(params={}, clip=model, tokenizer=tokenizer)
     clip = comfy.sd.CLIP(
@@ -36,12 +52,18 @@ def _clip(model: Any, tokenizer: Any, t5_width: int) -> comfy.sd.CLIP:
             "clip_l_model_config": _clip_config(CLIP_L_DIM),
             "clip_g_model_config": _clip_config(CLIP_G_DIM),
             "t5xxl_model_config": _t5_config(t5_width),
+            "pile_t5xl_model_config": _t5_config(t5_width),
+            "qwen25_7b_model_config": _llama_config(),
+            "qwen3_4b_model_config": _llama_config(),
+            "llama_model_config": _llama_config(),
             "dtype": torch.float32,
         },
     )
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in clip.cond_stage_model.named_parameters():
+            if ".visual." in name:
+                continue  # big, and only for images in the prompt
             if "norm" in name.lower() and parameter.ndim == 1:
                 parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             elif parameter.ndim == 2 and parameter.shape[0] > 10000:
@@ -65,3 +87,24 @@ def tiny_sd3_clip(*, t5: bool = True) -> comfy.sd.CLIP:
     sd3 = comfy.text_encoders.sd3_clip
     model = sd3.sd3_clip(t5=t5, dtype_t5=torch.float32)
     return _clip(model, sd3.SD3Tokenizer, SD3_DIM)
+
+
+def _other(module: Any, model: Any, tokenizer: str) -> Callable[[], comfy.sd.CLIP]:
+    return lambda: _clip(model, getattr(module, tokenizer), FLUX_T5_DIM)
+
+
+_hosts: Any = comfy.text_encoders
+_FLOAT: Any = {"dtype_t5": torch.float32}
+TEXT_ENCODERS: dict[str, Callable[[], comfy.sd.CLIP]] = {
+    "Flux": tiny_flux_clip,
+    "SD3": tiny_sd3_clip,
+    "Chroma": _other(_hosts.pixart_t5, _hosts.pixart_t5.pixart_te(**_FLOAT), "PixArtTokenizer"),
+    "AuraFlow": _other(_hosts.aura_t5, _hosts.aura_t5.AuraT5Model, "AuraT5Tokenizer"),
+    "Qwen-Image": _other(_hosts.qwen_image, _hosts.qwen_image.te(), "QwenImageTokenizer"),
+    "Z-Image": _other(_hosts.z_image, _hosts.z_image.te(), "ZImageTokenizer"),
+    "HiDream": _other(
+        _hosts.hidream,
+        _hosts.hidream.hidream_clip(**_FLOAT, dtype_llama=torch.float32),
+        "HiDreamTokenizer",
+    ),
+}
