@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs import Demo, Drawn, Hunyuan, build_demo, build_drawn, build_hunyuan
+from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
 from ui_graph import Graph, Schemas
 
 FOLDER = Path(__file__).resolve().parent
@@ -45,11 +46,11 @@ DEMOS = {
 DRAWINGS = {
     "drawn_3_regions": Drawn(
         regions=(
-            ("a red circle on black background", (0.0, 0.0, 0.5, 1.0)),
-            ("a blue square on black background", (0.5, 0.0, 1.0, 0.5)),
-            ("a green triangle on black background", (0.5, 0.5, 1.0, 1.0)),
+            ("a red circle on black background", (0.04, 0.08, 0.5, 0.58)),
+            ("a green triangle on black background", (0.56, 0.04, 0.96, 0.42)),
+            ("a blue square on black background", (0.46, 0.46, 0.96, 0.96)),
         ),
-        global_prompt="a red circle, a blue square and a green triangle on black background",
+        global_prompt="black background",
     ),
 }
 
@@ -83,10 +84,32 @@ HUNYUANS = {
     ),
 }  # fmt: skip
 
+# What the paper compares: progressive depth, the merged prompt, and Couple on SDXL.
+COMPARISONS = {
+    "hunyuan_dit_progressive_depth": TwoColumns(
+        "a small blue glass vase on the left and a round yellow clay teapot on the right, oil "
+        "painting",
+    ),
+    "hunyuan_dit_merged_prompt": TwoColumns(
+        "a green wall with a wooden shelf on the left and an orange tree outside a tall window on "
+        "the right, interior photograph",
+    ),
+    "sdxl_couple": TwoColumns(
+        "a red fox in the snow on the left and a black cat on a wooden fence on the right, winter "
+        "photograph",
+    ),
+}
+BUILD_COMPARISON = {
+    "hunyuan_dit_progressive_depth": build_depth,
+    "hunyuan_dit_merged_prompt": build_merged,
+    "sdxl_couple": build_sdxl,
+}
+
 WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
     **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
+    **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
 }
 
 
@@ -144,7 +167,8 @@ def main() -> None:
     if options.pictures:
         import workflow_pictures
 
-        workflow_pictures.write_all(FOLDER, tuple(DEMOS), tuple(HUNYUANS), tuple(DRAWINGS))
+        regions_only = (*HUNYUANS, *COMPARISONS)
+        workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ui_graph import Graph, Node, Schemas
+from ui_graph import Graph, Node, Output, Schemas
 
 # Group colours as the editor's own menu offers them.
 BLUE, GREEN, VIOLET, AMBER, GREY = "#3f789e", "#88AA88", "#8888AA", "#b58b2a", "#777777"
@@ -85,9 +85,9 @@ def build_demo(schemas: Schemas, demo: Demo) -> Graph:
     )
     loader = graph.node("RegionalDiT_DemoDiTLoader")
     latent = graph.node("EmptyLatentImage", inputs={"width": demo.size_px, "height": demo.size_px})
-    split = _regions(graph, demo.rows, demo.columns, demo.feather, demo.overlap)
+    split = add_regions(graph, demo.rows, demo.columns, demo.feather, demo.overlap)
     graph.column("Prompts", 430, GREEN)
-    plan = _planner(graph, demo.sentence, n, split)
+    plan = add_planner(graph, demo.sentence, n, split)
     graph.column("Regional prompting", 400, VIOLET)
     conditioning = graph.node(
         "RegionalDiT_RegionalConditioning",
@@ -98,8 +98,8 @@ def build_demo(schemas: Schemas, demo: Demo) -> Graph:
         },
         text_box_px=70,
     )
-    patch = _patch(
-        graph, loader, conditioning,
+    patch = add_patch(
+        graph, loader.out("MODEL"), conditioning,
         start_percent=demo.start_percent,
         end_percent=demo.end_percent,
         base_ratio=demo.base_ratio,
@@ -155,7 +155,7 @@ def build_demo(schemas: Schemas, demo: Demo) -> Graph:
             "merged": images["merged"].out("IMAGE"),
         },
     )
-    _show_text(graph, "Score", score.out("table"), 150 + 18 * n)
+    show_text(graph, "Score", score.out("table"), 150 + 18 * n)
     return graph
 
 
@@ -199,11 +199,9 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
         },
         text_box_px=70,
     )
-    patch = _patch(graph, loader, conditioning, base_ratio=drawn.base_ratio)
+    patch = add_patch(graph, loader.out("MODEL"), conditioning, base_ratio=drawn.base_ratio)
     graph.column("Sample", 380, AMBER)
-    graph.node(
-        "PreviewImage", "Weights", inputs={"images": editor.out("weights")}, picture_px=320
-    )
+    graph.node("PreviewImage", "Weights", inputs={"images": editor.out("weights")}, picture_px=320)
     sampler = graph.node(
         "KSampler",
         inputs={
@@ -236,7 +234,7 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
             "plan": editor.out("plan"),
         },
     )
-    _show_text(graph, "Score", score.out("table"), 150 + 18 * n)
+    show_text(graph, "Score", score.out("table"), 150 + 18 * n)
     return graph
 
 
@@ -272,7 +270,7 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
     loader = graph.node("CheckpointLoaderSimple", inputs={"ckpt_name": HUNYUAN_CHECKPOINT})
     size = {"width": HUNYUAN_SIZE_PX, "height": HUNYUAN_SIZE_PX}
     latent = graph.node("EmptyLatentImage", inputs=size)
-    split = _regions(graph, setting.rows, setting.columns, setting.feather, 0.0)
+    split = add_regions(graph, setting.rows, setting.columns, setting.feather, 0.0)
     prompts: dict[str, Any] = {
         "prompts": "\n".join(setting.prompts),
         "global_prompt": setting.global_prompt,
@@ -281,7 +279,7 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
     if setting.sentence:
         graph.column("Prompts", 430, GREEN)
         limit = {"negative_prompt": HUNYUAN_NEGATIVE, "clip": loader.out("CLIP")}
-        plan = _planner(graph, setting.sentence, n, split, **limit)
+        plan = add_planner(graph, setting.sentence, n, split, **limit)
         prompts = {"plan": plan.out("plan")}
     graph.column("Regional prompting", 420, VIOLET)
     conditioning = graph.node(
@@ -292,7 +290,7 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
     settings: dict[str, Any] = {"base_ratio": setting.base_ratio}
     if setting.rule == "rcac":
         settings["rule"] = graph.node("RegionalDiT_RuleRCAC").out("rule")
-    patch = _patch(graph, loader, conditioning, **settings)
+    patch = add_patch(graph, loader.out("MODEL"), conditioning, **settings)
     graph.column("Sample", 380, AMBER)
     sampler = graph.node(
         "KSampler",
@@ -321,7 +319,8 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
     return graph
 
 
-def _regions(graph: Graph, rows: int, columns: int, feather: float, overlap: float) -> Node:
+def add_regions(graph: Graph, rows: int, columns: int, feather: float, overlap: float) -> Node:
+    """A column with the split and its picture."""
     graph.column("Regions", 340, BLUE)
     split = graph.node(
         "RegionalDiT_RegionSplit",
@@ -338,7 +337,8 @@ def _regions(graph: Graph, rows: int, columns: int, feather: float, overlap: flo
     return split
 
 
-def _planner(graph: Graph, sentence: str, n: int, split: Node, **settings: Any) -> Node:
+def add_planner(graph: Graph, sentence: str, n: int, split: Node, **settings: Any) -> Node:
+    """The node that makes one prompt per region out of a sentence."""
     return graph.node(
         "RegionalDiT_LLMProgressivePrompt",
         inputs={
@@ -350,18 +350,20 @@ def _planner(graph: Graph, sentence: str, n: int, split: Node, **settings: Any) 
     )
 
 
-def _patch(graph: Graph, loader: Node, conditioning: Node, **settings: Any) -> Node:
+def add_patch(graph: Graph, model: Output, conditioning: Node, **settings: Any) -> Node:
+    """The patch, and a node that shows its report."""
     patch = graph.node(
         "RegionalDiT_PatchCrossAttention",
         inputs={
-            "model": loader.out("MODEL"),
+            "model": model,
             "regional": conditioning.out("regional"),
             **settings,
         },
     )
-    _show_text(graph, "What is patched", patch.out("report"), 190)
+    show_text(graph, "What is patched", patch.out("report"), 190)
     return patch
 
 
-def _show_text(graph: Graph, title: str, text: Any, height_px: int) -> None:
+def show_text(graph: Graph, title: str, text: Any, height_px: int) -> None:
+    """A node that shows a text after the run."""
     graph.node("PreviewAny", title, inputs={"source": text}, picture_px=height_px)

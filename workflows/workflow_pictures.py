@@ -1,8 +1,9 @@
 """Pictures beside the workflows, as ComfyUI's template browser shows them: NAME.jpg.
 
 Each is made by the workflow itself on a real server. The demos give the regional picture and
-the one of the merged prompt, side by side. HunyuanDiT needs weights of gigabytes, so only the part
-of its workflows that needs none is run, and the picture shows the regions.
+the one of the merged prompt, side by side. HunyuanDiT and SDXL need weights
+of gigabytes, so only the part of their workflows that needs none is run, and the picture shows
+the regions.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def write_all(
             else:
                 _run(needed_by(workflow, PREVIEW), out)
                 preview = _only_picture(out, f"{PREVIEW}.png")
-                picture = preview.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.LANCZOS)
+                picture = side_by_side({_heading(folder / f"{name}.json"): preview})
         picture.save(folder / f"{name}.jpg", quality=JPEG_QUALITY, optimize=True)
         sys.stdout.write(f"wrote workflows/{name}.jpg\n")
 
@@ -93,6 +94,13 @@ def _run(workflow: dict[str, Any], out: Path) -> None:
     command = [sys.executable, str(ROOT / "headless"), "queue", str(file), "--out", str(out)]
     host = ["--comfyui", os.environ["COMFYUI_PATH"], "--python", sys.executable]
     subprocess.run([*command, *host], check=True)
+
+
+def _heading(file: Path) -> str:
+    """What the note of a UI file says behind the model's name: "2 regions"."""
+    nodes = json.loads(file.read_text(encoding="utf-8"))["nodes"]
+    (note,) = (node["widgets_values"][0] for node in nodes if node["type"] == "MarkdownNote")
+    return note.splitlines()[0].split(", ", 1)[1]
 
 
 def _only_picture(folder: Path, pattern: str) -> Image.Image:

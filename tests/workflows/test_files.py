@@ -12,7 +12,7 @@ import pytest
 
 TITLE_PX = 30
 NOTES = {"Note", "MarkdownNote"}
-CHECKPOINT = "hunyuan_dit_1.2.safetensors"
+CHECKPOINTS = ["hunyuan_dit_1.2.safetensors", "sd_xl_base_1.0.safetensors"]
 
 
 def test_files_are_what_the_script_makes(
@@ -42,7 +42,7 @@ def test_host_accepts_api_workflow(
 ) -> None:
     import folder_paths
 
-    monkeypatch.setattr(folder_paths, "get_filename_list", lambda folder: [CHECKPOINT])
+    monkeypatch.setattr(folder_paths, "get_filename_list", lambda folder: CHECKPOINTS)
     valid, node_errors = validate(api)
     assert node_errors == {}
     assert valid, name
@@ -61,7 +61,7 @@ def test_only_the_checkpoint_may_be_missing(
         for node in node_errors.values()
         for error in node["errors"]
     ]
-    needs_checkpoint = name.startswith("hunyuan")
+    needs_checkpoint = name.startswith(("hunyuan", "sdxl"))
     wanted = [("CheckpointLoaderSimple", "value_not_in_list", "ckpt_name")]
     assert missing == (wanted if needs_checkpoint else [])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-KIND = "hunyuan_dit"
+KIND = ("hunyuan_dit_2", "hunyuan_dit_4", "hunyuan_dit_9")
 
 
 def by_class(api: dict[str, Any], class_type: str) -> dict[str, Any]:
