@@ -41,6 +41,7 @@ export async function openComfy(stage, how = {}) {
     const faults = [];
     page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
     page.on("dialog", (dialog) => {
+      if (dialog.type() === "beforeunload") return void dialog.accept(); // the workflow is not saved
       faults.push(`a dialog was opened: ${dialog.message()}`);
       void dialog.dismiss();
     });

@@ -1,7 +1,7 @@
 // The editor in the graph: saved, loaded, copied, taken back, and given bad values.
 
 import { readFile } from "node:fs/promises";
-import { EDITOR, Editor, addNode, dropFile, editorIds, load, openComfy, run, settle, view } from "./comfy.mjs";
+import { EDITOR, Editor, addNode, connect, dropFile, editorIds, load, openComfy, run, settle, view } from "./comfy.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -139,7 +139,7 @@ export async function badValues(stage, how) {
     // A whole workflow with the value in it, as a file from somewhere would have it.
     const graph = {
       last_node_id: 1, last_link_id: 0, links: [], groups: [], config: {}, extra: {}, version: 0.4,
-      nodes: [{ id: 1, type: EDITOR, pos: [150, 130], size: [520, 860], flags: {}, order: 0, mode: 0, inputs: [], outputs: [], properties: {}, widgets_values: ["front", "new plans", 1024, 16, value] }],
+      nodes: [{ id: 1, type: EDITOR, pos: [150, 130], size: [520, 860], flags: {}, order: 0, mode: 0, properties: {}, widgets_values: ["front", "new plans", 1024, 16, value] }],
     };
     await page.evaluate((g) => globalThis.app.loadGraphData(g), graph);
     await settle(page, 400);
@@ -163,6 +163,8 @@ export async function badValues(stage, how) {
       found.htmlShown = await field.evaluate((f) => /** @type {HTMLTextAreaElement} */ (f).value);
     }
     if (name === "broken") {
+      const shown = await addNode(page, "PreviewImage", [760, 130]);
+      await connect(page, id, "weights", shown, "images");
       found.serverSaid = await run(page, 30_000);
       await page.keyboard.press("Escape");
       await settle(page, 300);
