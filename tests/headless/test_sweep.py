@@ -212,17 +212,34 @@ def test_one_sweep_per_folder(tmp_path):
         pass
 
 
-def test_dask_workers_run_jobs(server, quiet, tmp_path, monkeypatch):
+def test_dask_workers_run_jobs_and_go_on_without_the_client(server, quiet, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setitem(os.environ, "COMFYUI_URL", server.url)
     store, jobs = start(tmp_path, write_sweep(tmp_path, 6))
+    before = len(api.get_json(f"{server.url}/history"))
+
+    def gone(*_: Any) -> None:
+        raise KeyboardInterrupt
+
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
-        sweep_dask.run_on_dask(store, jobs, 6, cluster.scheduler_address, quiet)
+        address = cluster.scheduler_address
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Store, "save", gone)
+            sweep_dask.run_on_dask(store, jobs, 6, address, quiet)
+        assert not any(store.result(job) for job in jobs)
+        sweep_dask.run_on_dask(store, jobs, 6, address, quiet)
     assert [store.result(job).values["number"] for job in jobs] == list(range(1000, 1006))
+    ours, everything = prompts_of(server, store, jobs)
+    assert ours == 6 and everything - before == 6
     paths, _ = store.write_tables(load(tmp_path / "colors.json"), jobs)
     assert len(paths[0].read_text().splitlines()) == 7
+
+
+def test_no_scheduler_is_told(quiet, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(sweep_dask, "_CONNECT_S", 1)
+    store, jobs = start(tmp_path, write_sweep(tmp_path, 1))
     with pytest.raises(RunError, match="No Dask scheduler"):
-        monkeypatch.setattr(sweep_dask, "_CONNECT_S", 1)
-        sweep_dask.run_on_dask(store, jobs, 6, "tcp://127.0.0.1:9", quiet)
+        sweep_dask.run_on_dask(store, jobs, 1, "tcp://127.0.0.1:9", quiet)
