@@ -13,6 +13,7 @@ from ..attention.report import patch_report
 from ..attention.rules import Rule
 from ..attention.sampling import RegionalPatch
 from ..attention.schedule import PercentRange, layer_range
+from .preflight import preflight
 from .types import CATEGORY, Regional, RuleSocket
 
 
@@ -76,6 +77,12 @@ class PatchCrossAttention(io.ComfyNode):
                     optional=True,
                     tooltip="Another rule than the default 'couple' with the base ratio above.",
                 ),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="The latent that will be sampled. Only for the report: the token grid "
+                    "and how many tokens each region owns.",
+                ),
             ],
             outputs=[
                 io.Model.Output(display_name="model"),
@@ -100,6 +107,7 @@ class PatchCrossAttention(io.ComfyNode):
         end_percent: float,
         base_ratio: float,
         rule: Rule | None = None,
+        latent: dict[str, Any] | None = None,
     ) -> io.NodeOutput:
         family = find_family(model.model)
         n_layers = family.n_layers(model.model)
@@ -111,4 +119,5 @@ class PatchCrossAttention(io.ComfyNode):
         patched = install(model, patch)
         fitted = patches_of(patched)[-1]
         report = patch_report(family, n_layers, fitted, base_ratio if rule else None)
+        report += "\n" + preflight(family, model.model, fitted, latent)
         return io.NodeOutput(patched, report, ui=ui.PreviewText(report))

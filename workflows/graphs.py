@@ -10,6 +10,7 @@ from ui_graph import Graph, Node, Output, Schemas
 
 # Group colours as the editor's own menu offers them.
 BLUE, GREEN, VIOLET, AMBER, GREY = "#3f789e", "#88AA88", "#8888AA", "#b58b2a", "#777777"
+REPORT_PX = 230  # room below the patch for what it says after a run
 SPLITS = {1: "W (columns)", 2: "grid", 3: "grid"}  # by number of rows
 
 # Steps, sampler, scheduler, cfg, denoise and size are those of arXiv 2501.07070, III-A (its
@@ -100,6 +101,7 @@ def build_demo(schemas: Schemas, demo: Demo) -> Graph:
     )
     patch = add_patch(
         graph, loader.out("MODEL"), conditioning,
+        latent=latent.out("LATENT"),
         start_percent=demo.start_percent,
         end_percent=demo.end_percent,
         base_ratio=demo.base_ratio,
@@ -199,7 +201,11 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
         },
         text_box_px=70,
     )
-    patch = add_patch(graph, loader.out("MODEL"), conditioning, base_ratio=drawn.base_ratio)
+    patch = add_patch(
+        graph, loader.out("MODEL"), conditioning,
+        latent=latent.out("LATENT"),
+        base_ratio=drawn.base_ratio,
+    )  # fmt: skip
     graph.column("Sample", 380, AMBER)
     graph.node("PreviewImage", "Weights", inputs={"images": editor.out("weights")}, picture_px=320)
     sampler = graph.node(
@@ -287,7 +293,10 @@ def build_hunyuan(schemas: Schemas, setting: Hunyuan) -> Graph:
         inputs={"clip": loader.out("CLIP"), "regions": split.out("regions"), **prompts},
         text_box_px=70 if setting.sentence else 130,
     )
-    settings: dict[str, Any] = {"base_ratio": setting.base_ratio}
+    settings: dict[str, Any] = {
+        "latent": latent.out("LATENT"),
+        "base_ratio": setting.base_ratio,
+    }
     if setting.rule == "rcac":
         settings["rule"] = graph.node("RegionalDiT_RuleRCAC").out("rule")
     patch = add_patch(graph, loader.out("MODEL"), conditioning, **settings)
@@ -351,17 +360,16 @@ def add_planner(graph: Graph, sentence: str, n: int, split: Node, **settings: An
 
 
 def add_patch(graph: Graph, model: Output, conditioning: Node, **settings: Any) -> Node:
-    """The patch, and a node that shows its report."""
-    patch = graph.node(
+    """The patch, with room for the report that it shows below itself."""
+    return graph.node(
         "RegionalDiT_PatchCrossAttention",
         inputs={
             "model": model,
             "regional": conditioning.out("regional"),
             **settings,
         },
+        picture_px=REPORT_PX,
     )
-    show_text(graph, "What is patched", patch.out("report"), 190)
-    return patch
 
 
 def show_text(graph: Graph, title: str, text: Any, height_px: int) -> None:
