@@ -20,7 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from graphs import Demo, Drawn, Hunyuan, build_demo, build_drawn, build_hunyuan
+from joint_graphs import (
+    FLUX,
+    QWEN,
+    SD35,
+    SKETCH_FILE,
+    JointRegions,
+    Sketch,
+    build_joint,
+    build_sketch,
+)
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
+from sketch_picture import write_sketch
 from ui_graph import Graph, Schemas
 
 FOLDER = Path(__file__).resolve().parent
@@ -105,17 +116,65 @@ BUILD_COMPARISON = {
     "sdxl_couple": build_sdxl,
 }
 
+# Joint-attention models, by the rule 'bind'.
+JOINT = {
+    "flux_2_regions": JointRegions(
+        FLUX, 1, 2,
+        "an old wooden lighthouse on a cliff on the left and a red sailing boat on rough sea on "
+        "the right, oil painting",
+        "flux/2_regions",
+    ),
+    "flux_4_regions": JointRegions(
+        FLUX, 2, 2,
+        "a blue parrot, a red fox, a white rabbit and a green frog, studio photograph",
+        "flux/4_regions",
+    ),
+    "flux_lora_controlnet": JointRegions(
+        FLUX, 1, 2,
+        "a knight in silver armour on the left and a queen in a blue dress on the right, "
+        "photograph",
+        "flux/lora_controlnet", with_lora_and_controlnet=True,
+    ),
+    "sd35_2_regions": JointRegions(
+        SD35, 1, 2,
+        "a yellow taxi on a wet street on the left and a red telephone box on the right, night "
+        "photograph",
+        "sd35/2_regions",
+    ),
+    "qwen_image_2_regions": JointRegions(
+        QWEN, 1, 2,
+        "a bowl of green apples on the left and a blue ceramic teapot on the right, still life "
+        "photograph",
+        "qwen_image/2_regions",
+    ),
+}  # fmt: skip
+SKETCH_PROMPT = (
+    "A quiet meadow at sunrise with a white goat, a red wooden barn and a tall green tree, "
+    "photograph"
+)
+SKETCH_LEGEND = "blue -> a white goat\nred -> a red wooden barn\ngreen -> a tall green tree"
+SKETCHES = {
+    "flux_sketch": Sketch(FLUX, SKETCH_PROMPT, SKETCH_LEGEND, "flux/sketch"),
+    "sd35_sketch": Sketch(SD35, SKETCH_PROMPT, SKETCH_LEGEND, "sd35/sketch"),
+}
+
 WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
     **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
     **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
+    **{name: partial(build_joint, setting=j) for name, j in JOINT.items()},
+    **{name: partial(build_sketch, setting=s) for name, s in SKETCHES.items()},
 }
 
 
 def load_schemas() -> dict[str, dict[str, Any]]:
     """What /object_info says of ComfyUI's own nodes and of the pack's; the host is loaded."""
-    from comfy_extras import nodes_preview_any
+    from comfy_extras import nodes_model_advanced, nodes_preview_any
+    from comfy_extras.nodes_canny import Canny
+    from comfy_extras.nodes_flux import FluxGuidance
+    from comfy_extras.nodes_primitive import StringMultiline
+    from comfy_extras.nodes_sd3 import EmptySD3LatentImage
     from regional_dit.nodes import NODES
 
     nodes = import_module("nodes")  # ComfyUI's, not this pack's folder of that name
@@ -123,6 +182,7 @@ def load_schemas() -> dict[str, dict[str, Any]]:
     schemas = {}
     for name, node in {
         **nodes.NODE_CLASS_MAPPINGS,
+        **nodes_model_advanced.NODE_CLASS_MAPPINGS,
         **nodes_preview_any.NODE_CLASS_MAPPINGS,
     }.items():
         outputs = node.RETURN_TYPES
@@ -132,7 +192,7 @@ def load_schemas() -> dict[str, dict[str, Any]]:
             "output_name": getattr(node, "RETURN_NAMES", outputs),
             "display_name": names.get(name, name),
         }
-    for node in NODES:
+    for node in (Canny, EmptySD3LatentImage, FluxGuidance, StringMultiline, *NODES):
         schemas[node.GET_SCHEMA().node_id] = node.GET_NODE_INFO_V1()
     return schemas
 
@@ -164,10 +224,11 @@ def main() -> None:
     for path, content in build_files(load_schemas()).items():
         (FOLDER / path).write_text(content, encoding="utf-8")
         sys.stdout.write(f"wrote workflows/{path}\n")
+    write_sketch(FOLDER / SKETCH_FILE)
     if options.pictures:
         import workflow_pictures
 
-        regions_only = (*HUNYUANS, *COMPARISONS)
+        regions_only = (*HUNYUANS, *COMPARISONS, *JOINT)
         workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
 
 

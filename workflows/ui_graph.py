@@ -263,7 +263,9 @@ class Graph:
                 sockets.append(socket)
                 continue
             widget_sockets.append({**socket, "widget": {"name": name}})
-            ui["widgets_values"].append(node.inputs[name])
+            value = node.inputs[name]  # a connected widget keeps its place, with any value
+            linked = isinstance(value, Output)
+            ui["widgets_values"].append(default_value(type_, options) if linked else value)
             if has_seed_control(name, type_, options):
                 ui["widgets_values"].append(SEED_CONTROL)
         ui["inputs"] = sockets + widget_sockets
