@@ -20,7 +20,7 @@ import torch
 
 BASE = 0  # source index of the global prompt; region r has index r, counted from one
 IMAGE = -1  # source index of the image tokens (joint attention only)
-BASE_IMAGE = -3  # a second stream of image tokens that follows the global prompt alone (``rpf``)
+BASE_IMAGE = -2  # a second stream of image tokens that follows the global prompt alone (``rpf``)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
