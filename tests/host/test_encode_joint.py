@@ -17,8 +17,7 @@ from regional_dit.nodes.patch import PatchCrossAttention
 from regional_dit.nodes.regions import RegionSplit
 from tiny_flux_clip import FLUX_T5_DIM, SD3_DIM, TEXT_ENCODERS, tiny_sd3_clip
 from tiny_joint import TINY
-
-from nodes import CLIPTextEncode, LoraLoader
+from tiny_joint_case import host
 
 PROMPTS = ["a room with green walls", "a blue chair", "a red chair on the right"]
 LONG = ", ".join(["a wooden table under a painting of the sea"] * 40)
@@ -39,7 +38,7 @@ def sd3_clip():
 
 
 def by_stock_node(clip, prompts):
-    return [CLIPTextEncode().encode(clip, prompt)[0] for prompt in prompts]
+    return [host.CLIPTextEncode().encode(clip, prompt)[0] for prompt in prompts]
 
 
 def assert_equal(ours, stock):
@@ -178,7 +177,7 @@ def test_lora_on_the_text_encoder_reaches_the_regional_prompts(flux_clip, tmp_pa
     comfy.utils.save_torch_file(tensors, str(tmp_path / "text.safetensors"))
     folder_paths.add_model_folder_path("loras", str(tmp_path))
     model = TINY["Flux"].model()
-    changed = LoraLoader().load_lora(model, flux_clip, "text.safetensors", 1.0, 1.0)[1]
+    changed = host.LoraLoader().load_lora(model, flux_clip, "text.safetensors", 1.0, 1.0)[1]
     regional, *_ = conditioned(changed, trim=False)
     stock = by_stock_node(changed, PROMPTS[1:])
     before = conditioned(flux_clip, trim=False)[0]

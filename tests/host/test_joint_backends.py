@@ -15,7 +15,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_torch_compile import TorchCompileModel
 from regional_models import is_pristine
-from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, shared_case
+from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, host, shared_case
 
 OVERRIDE = "optimized_attention_override"
 OURS = "regional_dit.attention"
@@ -230,11 +230,9 @@ def test_an_interrupted_run_leaves_nothing_behind(case):
 
 def test_base_prompt_of_another_length_than_the_regions(case):
     """The global prompt may be joined from two encodes (Conditioning Concat)."""
-    from nodes import ConditioningConcat
-
     positive, _ = case.conds()
     more = case.tiny.conditioning(15, 9)
-    longer = ConditioningConcat().concat(positive, more)[0]
+    longer = host.ConditioningConcat().concat(positive, more)[0]
     out = case.sample(case.patch(case.model, [BASE, RIGHT]), longer)
     stock = case.sample(case.model, longer)
     assert out.isfinite().all() and (out - stock).abs().max() > 1e-3

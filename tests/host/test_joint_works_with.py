@@ -46,17 +46,7 @@ from comfy_extras.nodes_perpneg import PerpNegGuider
 from comfy_extras.nodes_slg import SkipLayerGuidanceDiT
 from regional_models import is_pristine
 from tiny_joint import TINY
-from tiny_joint_case import BASE, HEIGHT, LEFT, RIGHT, WIDTH, Case, shared_case
-
-from nodes import (
-    ConditioningCombine,
-    ConditioningSetArea,
-    ConditioningSetMask,
-    ConditioningSetTimestepRange,
-    ControlNetApplyAdvanced,
-    LoraLoader,
-    SetLatentNoiseMask,
-)
+from tiny_joint_case import BASE, HEIGHT, LEFT, RIGHT, WIDTH, Case, host, shared_case
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have ta:UserWarning")  # of torchsde
 
@@ -114,13 +104,13 @@ def perp_neg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
 
 def soft_masked_latent(case: Case) -> dict[str, Any]:
     mask = torch.linspace(0, 1, WIDTH * 8)[None].repeat(HEIGHT * 8, 1)
-    return SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
+    return host.SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
 
 
 def masked_latent(case: Case) -> dict[str, Any]:
     mask = torch.zeros(HEIGHT * 8, WIDTH * 8)
     mask[:, 40:] = 1
-    return SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
+    return host.SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
 
 
 def sampled(**changes: Any) -> Callable[[Case, Any, Any, Any], torch.Tensor]:
@@ -134,7 +124,7 @@ def sampled(**changes: Any) -> Callable[[Case, Any, Any, Any], torch.Tensor]:
 
 
 def lora(case: Case, model: Any) -> Any:
-    return LoraLoader().load_lora(model, None, f"{case.name}.safetensors", 1.0, 1.0)[0]
+    return host.LoraLoader().load_lora(model, None, f"{case.name}.safetensors", 1.0, 1.0)[0]
 
 
 def control_net(case: Case) -> comfy.controlnet.ControlNet:
@@ -163,7 +153,7 @@ def control_net(case: Case) -> comfy.controlnet.ControlNet:
 
 def controlled(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
     image = torch.rand(1, HEIGHT * 8, WIDTH * 8, 3, generator=torch.Generator().manual_seed(5))
-    return ControlNetApplyAdvanced().apply_controlnet(
+    return host.ControlNetApplyAdvanced().apply_controlnet(
         positive, negative, control_net(case), image, 1.0, 0.0, 1.0
     )
 
@@ -186,23 +176,23 @@ def referenced(*methods: str) -> Callable[[Case, Any, Any], tuple[Any, Any]]:
 
 
 def with_area(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-    area = ConditioningSetArea().append(positive, 64, 64, 16, 32, 1.0)[0]
-    return ConditioningCombine().combine(area, case.tiny.conditioning(9))[0], negative
+    area = host.ConditioningSetArea().append(positive, 64, 64, 16, 32, 1.0)[0]
+    return host.ConditioningCombine().combine(area, case.tiny.conditioning(9))[0], negative
 
 
 def with_mask(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
     """The regional prompts on one part of the picture only, by the host's own output weights."""
     mask = torch.zeros(HEIGHT * 8, WIDTH * 8)
     mask[:, :60] = 1
-    masked = ConditioningSetMask().append(positive, mask, "default", 1.0)[0]
-    return ConditioningCombine().combine(masked, case.tiny.conditioning(9))[0], negative
+    masked = host.ConditioningSetMask().append(positive, mask, "default", 1.0)[0]
+    return host.ConditioningCombine().combine(masked, case.tiny.conditioning(9))[0], negative
 
 
 def with_ranges(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
     """The regional prompts first, another prompt afterwards."""
-    first = ConditioningSetTimestepRange().set_range(positive, 0.0, 0.25)[0]
-    later = ConditioningSetTimestepRange().set_range(case.tiny.conditioning(9), 0.25, 1.0)[0]
-    return ConditioningCombine().combine(first, later)[0], negative
+    first = host.ConditioningSetTimestepRange().set_range(positive, 0.0, 0.25)[0]
+    later = host.ConditioningSetTimestepRange().set_range(case.tiny.conditioning(9), 0.25, 1.0)[0]
+    return host.ConditioningCombine().combine(first, later)[0], negative
 
 
 def with_hooks(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
 from tiny_joint import TINY
 
-from nodes import KSampler
+# The host's own nodes.py; by name, as type checkers take the pack's folder for it.
+host: Any = import_module("nodes")
 
 UID = "regions-a"
 BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
@@ -50,7 +52,8 @@ class Case:
 
     def conds(self, seed: int = BASE) -> tuple[Any, Any]:
         """Marked positive, and negative."""
-        marked = self.tiny.conditioning(seed, **{MARKER: UID})
+        marker: dict[str, Any] = {MARKER: UID}
+        marked = self.tiny.conditioning(seed, **marker)
         return marked, self.tiny.conditioning(NEGATIVE)
 
     def sample(
@@ -65,7 +68,7 @@ class Case:
         inputs = {"cfg": 3.0, "steps": 2, "sampler_name": "euler", "denoise": 1.0, **changes}
         marked, other = self.conds()
         with torch.inference_mode():
-            return KSampler().sample(
+            return host.KSampler().sample(
                 model,
                 seed=1,
                 scheduler="sgm_uniform",
