@@ -96,5 +96,5 @@ def score_extremes(q: torch.Tensor, k: torch.Tensor) -> tuple[torch.Tensor, torc
     for start in range(0, n_queries, rows):
         part = slice(start, start + rows)
         scores = q[:, :, part].float() @ keys
-        low[:, :, part], high[:, :, part] = scores.aminmax(dim=-1)
+        high[:, :, part], low[:, :, part] = scores.amax(-1), scores.amin(-1)
     return high, low
