@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import torch
 
-from .groups import BASE, IMAGE, Group, Groups, KeyBlock
+from .groups import BASE, BASE_IMAGE, IMAGE, Group, Groups, KeyBlock
 
-REGISTERS = -3  # source index of the register tokens, beside BASE, IMAGE and BASE_IMAGE
+REGISTERS = BASE_IMAGE - 1  # source index of the register tokens, unlike all in ``groups.py``
 
 
 def register_group(groups: Groups, n_image: int, n_registers: int, device: torch.device) -> Groups:

@@ -33,7 +33,7 @@ class TwoTexts(NamedTuple):
 
 class HiDream(JointFamily):
     name = "HiDream"
-    text_keys = ("cross_attn", "conditioning_llama3")
+    text_keys: tuple[str, ...] = ("cross_attn", "conditioning_llama3")
 
     def matches(self, model: Any) -> bool:
         return type(model) is comfy.model_base.HiDream
@@ -53,7 +53,7 @@ class HiDream(JointFamily):
         height, width = latent
         return TokenShape(-(-height // patch), -(-width // patch), patch)
 
-    def text_states(self, model: Any, text: Text, device: torch.device) -> TwoTexts:
+    def text_states(self, model: Any, text: Text, device: torch.device) -> Any:
         return TwoTexts(text["cross_attn"].to(device), text["conditioning_llama3"].to(device))
 
     def text_lengths(self, model: Any, states: TwoTexts) -> Lengths:

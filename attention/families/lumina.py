@@ -54,7 +54,7 @@ class Lumina2(JointFamily):
         height, width = latent
         return TokenShape(-(-height // patch), -(-width // patch), patch)
 
-    def text_states(self, model: Any, text: Text, device: torch.device) -> Caption:
+    def text_states(self, model: Any, text: Text, device: torch.device) -> Any:
         mask = text.get("attention_mask")
         if mask is not None:  # the host, too, passes on no mask that hides nothing
             mask = None if bool((mask == 1).all()) else mask.to(device)
