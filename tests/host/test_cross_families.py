@@ -189,6 +189,16 @@ def test_weight_patches_reach_regional_keys(case):
     assert (wanted - case.run(case.model, LEFT)).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn], ids=str)
+def test_the_patch_adds_no_more_rounding_than_the_precision_costs_stock(case, dtype):
+    low = case.tiny.model(dtype=dtype)
+    soft = split_canvas(1, 2, feather=0.5)
+    out = case.regional(case.patched(regions=soft, rule=Joint(0.3), model=low))
+    exact = case.regional(case.patched(regions=soft, rule=Joint(0.3)))
+    cost = (case.run(low) - case.stock).abs().max()
+    assert out.isfinite().all() and (out - exact).abs().max() < 4 * cost
+
+
 def test_prompts_of_another_model_are_refused(case):
     states = torch.zeros(1, 7, case.tiny.text_width + 8)
     wrong = text_from_conditioning([[states, {}]], "region 1")

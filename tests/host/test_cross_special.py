@@ -172,10 +172,8 @@ def test_tokens_of_a_reference_image_lie_before_the_video():
     from tiny_cross import TinyCross as Tiny
 
     def build():
-        config = comfy.supported_models.WAN21_T2V(
-            {**CONFIG, "model_type": "t2v", "in_dim_ref_conv": 16, "dtype": torch.float32}
-        )
-        return comfy.model_base.WAN21(config, device=torch.device("cpu"))
+        settings = {**CONFIG, "model_type": "t2v", "in_dim_ref_conv": 16}
+        return comfy.supported_models.WAN21_T2V(settings), comfy.model_base.WAN21, {}
 
     tiny = Tiny(build, "Wan", 40, (16, 3, 8, 6), (2,) * 3, "", "")
     model = tiny.model()

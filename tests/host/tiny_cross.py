@@ -14,6 +14,7 @@ import comfy.supported_models
 import torch
 
 CPU = torch.device("cpu")
+Build = tuple[Any, Any, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class TinyCross:
     """One family's tiny model.
 
     Attributes:
-        build: makes the ComfyUI BaseModel, weights still unset.
+        build: gives ComfyUI's model config, its BaseModel class and further arguments of it.
         family: its name.
         text_width: channels of an encoded prompt.
         latent: channels and size, (C, h, w) or (C, frames, h, w).
@@ -34,7 +35,7 @@ class TinyCross:
         extra: makes further entries of a conditioning from (seed, tokens).
     """
 
-    build: Callable[[], Any]
+    build: Callable[[], Build]
     family: str
     text_width: int
     latent: tuple[int, ...]
@@ -50,17 +51,28 @@ class TinyCross:
     def is_video(self) -> bool:
         return len(self.latent) == 4
 
-    def model(self, seed: int = 0) -> Any:
-        """ModelPatcher with random weights, norms near one."""
-        base = self.build()
+    def model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> Any:
+        """ModelPatcher with random weights, norms near one.
+
+        Args:
+            seed: models of one seed have the same weights, but for rounding.
+            dtype: of storage and computing; fp8 is computed in float32, as the host does it.
+        """
+        config, base_class, kwargs = self.build()
+        config.unet_config["dtype"] = dtype
+        if dtype == torch.float8_e4m3fn:
+            config.set_inference_dtype(dtype, torch.float32)
+        base = base_class(config, device=CPU, **kwargs)
         generator = torch.Generator().manual_seed(seed)
+        norms = {
+            id(module.weight)
+            for module in base.modules()
+            if "Norm" in type(module).__name__ and getattr(module, "weight", None) is not None
+        }
         with torch.no_grad():
             for parameter in base.parameters():
                 noise = torch.randn(parameter.shape, generator=generator) * 0.1
-                parameter.copy_(noise.to(parameter.dtype))
-            for module in base.modules():
-                if "Norm" in type(module).__name__ and getattr(module, "weight", None) is not None:
-                    module.weight.add_(1.0)
+                parameter.copy_((noise + (id(parameter) in norms)).to(parameter.dtype))
         return comfy.model_patcher.ModelPatcher(base, CPU, CPU)
 
     def conditioning(self, seed: int, tokens: int | None = None, **extra: Any) -> list[Any]:
@@ -102,12 +114,7 @@ class TinyCross:
             )
 
 
-def _made(config: Any, base: Any, **kwargs: Any) -> Any:
-    config.unet_config["dtype"] = torch.float32
-    return base(config, device=CPU, **kwargs)
-
-
-def _pixart() -> Any:
+def _pixart() -> Build:
     config = comfy.supported_models.PixArtSigma(
         {
             "image_model": "pixart_sigma",
@@ -121,7 +128,7 @@ def _pixart() -> Any:
             "pe_interpolation": 1,
         }
     )
-    return _made(config, comfy.model_base.PixArt)
+    return config, comfy.model_base.PixArt, {}
 
 
 UNET = {
@@ -140,7 +147,7 @@ SD_SIDES = (1, 2, 4, 4, 4, 2, 2, 1, 1)
 SDXL_SIDES = (2, 4, 4, 4, 4, 2, 2)
 
 
-def _sd15() -> Any:
+def _sd15() -> Build:
     config = comfy.supported_models.SD15(
         {
             **UNET,
@@ -153,10 +160,10 @@ def _sd15() -> Any:
             "use_linear_in_transformer": False,
         }
     )
-    return _made(config, comfy.model_base.BaseModel)
+    return config, comfy.model_base.BaseModel, {}
 
 
-def _sdxl() -> Any:
+def _sdxl() -> Build:
     config = comfy.supported_models.SDXL(
         {
             **UNET,
@@ -170,7 +177,7 @@ def _sdxl() -> Any:
             "use_linear_in_transformer": True,
         }
     )
-    return _made(config, comfy.model_base.SDXL)
+    return config, comfy.model_base.SDXL, {}
 
 
 WAN = {
@@ -185,22 +192,22 @@ WAN = {
 }
 
 
-def _wan_t2v() -> Any:
+def _wan_t2v() -> Build:
     config = comfy.supported_models.WAN21_T2V({**WAN, "model_type": "t2v"})
-    return _made(config, comfy.model_base.WAN21)
+    return config, comfy.model_base.WAN21, {}
 
 
-def _wan22() -> Any:
+def _wan22() -> Build:
     """The 5B model: one network for text and image to video, another latent."""
     config = comfy.supported_models.WAN22_T2V(
         {**WAN, "model_type": "t2v", "in_dim": 48, "out_dim": 48}
     )
-    return _made(config, comfy.model_base.WAN22, image_to_video=True)
+    return config, comfy.model_base.WAN22, {"image_to_video": True}
 
 
-def _wan_i2v() -> Any:
+def _wan_i2v() -> Build:
     config = comfy.supported_models.WAN21_I2V({**WAN, "model_type": "i2v", "in_dim": 36})
-    return _made(config, comfy.model_base.WAN21, image_to_video=True)
+    return config, comfy.model_base.WAN21, {"image_to_video": True}
 
 
 def _wan_i2v_image(seed: int, tokens: int) -> dict[str, Any]:
@@ -232,12 +239,12 @@ COSMOS = {
 }
 
 
-def _cosmos_predict2() -> Any:
+def _cosmos_predict2() -> Build:
     config = comfy.supported_models.CosmosT2IPredict2({**COSMOS, "image_model": "cosmos_predict2"})
-    return _made(config, comfy.model_base.CosmosPredict2)
+    return config, comfy.model_base.CosmosPredict2, {}
 
 
-def _cosmos1() -> Any:
+def _cosmos1() -> Build:
     config = comfy.supported_models.CosmosT2V(
         {
             **COSMOS,
@@ -249,10 +256,10 @@ def _cosmos1() -> Any:
             "extra_per_block_abs_pos_emb_type": "learnable",
         }
     )
-    return _made(config, comfy.model_base.CosmosVideo)
+    return config, comfy.model_base.CosmosVideo, {}
 
 
-def _ltxv() -> Any:
+def _ltxv() -> Build:
     config = comfy.supported_models.LTXV(
         {
             "image_model": "ltxv",
@@ -264,7 +271,7 @@ def _ltxv() -> Any:
             "num_layers": 3,
         }
     )
-    return _made(config, comfy.model_base.LTXV)
+    return config, comfy.model_base.LTXV, {}
 
 
 def _ltxv_mask(seed: int, tokens: int) -> dict[str, Any]:
