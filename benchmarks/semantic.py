@@ -6,6 +6,7 @@ are gone through method by method, so that all cells have about the same number 
 
     python3 -m headless run benchmarks/semantic.py --scenes 200
     python3 -m headless run benchmarks/semantic.py --methods prefix window --layouts W2
+    python3 -m headless run benchmarks/semantic.py --cost 5 --layouts W2 grid4 boxes2
     python3 -m headless run benchmarks/semantic.py --table
 """
 
@@ -122,6 +123,26 @@ def one(
     return {**score(picture, scene), "cpu_s": round(seconds, 3)}
 
 
+def measure_costs(args: argparse.Namespace, path: Path) -> None:
+    """Processor seconds per picture, all methods in turn, round after round."""
+    import torch
+    from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
+
+    model, clip, vae = load_model(), DemoTextEncoder(), DemoVAE()
+    methods = [m for m in find_methods(args.methods) if is_available(m)]
+    seconds: dict[str, dict[str, list[float]]] = {}
+    with torch.inference_mode():
+        for number in range(-1, args.cost):  # the first round warms up and is not counted
+            for name in args.layouts:
+                scene = make_scene(LAYOUTS[name], 0)
+                for method in methods:
+                    found = one(method, scene, model, clip, vae, args)["cpu_s"]
+                    if number >= 0:
+                        seconds.setdefault(name, {}).setdefault(method.name, []).append(found)
+            print(f"round {number + 1} of {args.cost}", flush=True)
+    path.write_text(json.dumps(seconds, indent=1) + "\n", encoding="utf-8")
+
+
 def save(picture: Any, path: Path) -> None:
     import numpy as np
     from PIL import Image
@@ -143,17 +164,25 @@ def main() -> None:
     parser.add_argument("--name", default="semantic", help="of the result files")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="keep the pictures too")
+    parser.add_argument("--cost", type=int, metavar="ROUNDS", help="measure the cost, and end")
     parser.add_argument("--table", action="store_true", help="summarise what is there, and end")
     args = parser.parse_args()
     host.load()
     path = args.results / f"{args.name}.jsonl"
     settings = {k: getattr(args, k) for k in ("steps", "cfg", "sampler", "scheduler")}
-    if not args.table:
+    costs = path.with_name(f"{args.name}_cost.json")
+    if args.cost:
+        measure_costs(args, costs)
+    elif not args.table:
         semantic_table.require_same_settings(path.with_suffix(".json"), settings)
         run(args, path)
-    report = semantic_table.summarise(read_lines(path), settings)
+    seconds = json.loads(costs.read_text(encoding="utf-8")) if costs.is_file() else {}
+    ratios = semantic_table.relative_costs(seconds)
+    if (args.table or args.cost) and path.with_suffix(".json").is_file():
+        settings = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["settings"]
+    report = semantic_table.summarise(read_lines(path), settings, ratios)
     path.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(semantic_table.markdown(report))
+    print(semantic_table.markdown(report), semantic_table.overview(report), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ foreign     regions with another region's or an unasked-for object centred in th
 background  pictures whose background is right in every region and, where canvas is left over, that
             leave at least 90 % of it empty
 leak        mean share of foreign colours among the drawn pixels of a region (no interval)
+cost        processor time of a picture, as a multiple of the merged prompt's
 
 Regions of one picture are not independent, so the intervals of the first three count them with the
 design effect of the clusters (Kish 1965, estimated per cell, at least 1).
@@ -18,7 +19,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 from semantic_methods import DEFAULT, GROUPS
@@ -54,8 +55,27 @@ def clustered_share(clusters: list[list[int]]) -> dict[str, Any]:
     return {"share": round(share, 4), "interval": [round(low, 4), round(high, 4)], "n": total}
 
 
-def summarise(rows: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, Any]:
-    """Cells by layout and method."""
+def relative_costs(seconds: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
+    """Cost of each method by layout, as a multiple of the merged prompt's.
+
+    Args:
+        seconds: layout -> method -> processor seconds of several rounds; the least of them counts,
+            because other programs can only add to it.
+    """
+    costs: dict[str, dict[str, float]] = {}
+    for layout, methods in seconds.items():
+        base = min(methods["merged"])
+        costs[layout] = {name: round(min(s) / base, 2) for name, s in methods.items()}
+    return costs
+
+
+def summarise(
+    rows: list[dict[str, Any]],
+    settings: dict[str, Any],
+    costs: dict[str, dict[str, float]] | None = None,
+) -> dict[str, Any]:
+    """Cells by layout and method; ``costs`` as ``relative_costs`` gives them."""
+    costs = costs or {}
     by_cell: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
     for row in rows:
         by_cell[row["layout"], row["method"]][row["scene"]] = row
@@ -67,12 +87,8 @@ def summarise(rows: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str,
             cell[measure] = clustered_share([r[measure] for r in results])
         cell["background"] = clustered_share([[r["background"]] for r in results])
         cell["leak"] = round(fmean(x for r in results for x in r["leak"]), 4)
-        cell["cpu_s"] = round(median(r["cpu_s"] for r in results), 3)
+        cell["cost"] = costs.get(layout, {}).get(method)
         cells.append(cell)
-    plain = {c["layout"]: c["cpu_s"] for c in cells if c["method"] in ("merged", "first-0")}
-    for cell in cells:
-        base = plain.get(cell["layout"])
-        cell["cost"] = round(cell["cpu_s"] / base, 2) if base else None
     order = {m.name: i for i, m in enumerate(m for g in GROUPS.values() for m in g)}
     cells.sort(key=lambda c: (list(LAYOUTS).index(c["layout"]), order.get(c["method"], 99)))
     return {"settings": settings, "default": DEFAULT, "cells": cells}
@@ -93,6 +109,31 @@ def markdown(report: dict[str, Any]) -> str:
             f"| {cell['layout']} | {labels.get(cell['method'], cell['method'])} "
             f"| {cell['scenes']} | {shown[0]} | {shown[1]} | {shown[2]} | {cell['leak']:.0%} "
             f"| {shown[3]} | {cost} |"
+        )
+    return "\n".join(lines)
+
+
+def overview(report: dict[str, Any]) -> str:
+    """One line per method: right objects by layout; over all layouts, leakage and cost."""
+    labels = {m.name: m.label for group in GROUPS.values() for m in group}
+    by = {(c["method"], c["layout"]): c for c in report["cells"]}
+    layouts = [name for name in LAYOUTS if any(key[1] == name for key in by)]
+    methods = list(dict.fromkeys(c["method"] for c in report["cells"]))
+    methods.sort(key=list(labels).index)
+    lines = [
+        f"| method | {' | '.join(layouts)} | foreign object | leak | cost |",
+        f"|---|{'---|' * len(layouts)}---|---|---|",
+    ]
+    for method in methods:
+        cells = [by.get((method, layout)) for layout in layouts]
+        shown = ["" if c is None else f"{_percent(c['object'])}, n {c['scenes']}" for c in cells]
+        known = [c for c in cells if c is not None and c["layout"] != "whole"]
+        foreign = fmean(c["foreign"]["share"] for c in known) if known else 0.0
+        leak = fmean(c["leak"] for c in known) if known else 0.0
+        costs = [c["cost"] for c in known if c["cost"] is not None]
+        cost = f"{min(costs):.2f} to {max(costs):.2f} x" if costs else ""
+        lines.append(
+            f"| {labels[method]} | {' | '.join(shown)} | {foreign:.0%} | {leak:.0%} | {cost} |"
         )
     return "\n".join(lines)
 

@@ -103,11 +103,13 @@ def test_the_summary_counts_a_repeated_scene_once(semantic, tmp_path):
         {**row, "method": "couple-0.3", "scene": 0, "cpu_s": 1.1},
         {**row, "method": "couple-0.3", "scene": 0, "cpu_s": 1.1},
     ]
-    report = table.summarise(rows, {"steps": 12})
+    costs = table.relative_costs({"W2": {"merged": [2.0, 3.0], "couple-0.3": [2.5, 2.2]}})
+    report = table.summarise(rows, {"steps": 12}, costs)
     plain, ours = report["cells"]
     assert (plain["method"], plain["cost"]) == ("merged", 1.0)
     assert ours["scenes"] == 1 and ours["cost"] == 1.1 and ours["leak"] == 0.25
     assert "| W2 | couple, base ratio 0.3 (default) | 1 | 50 %" in table.markdown(report)
+    assert "| 50 % (9 to 91), n 1 | 0% | 25% | 1.10 to 1.10 x |" in table.overview(report)
     path = tmp_path / "r.json"
     path.write_text(json.dumps(report))
     table.require_same_settings(path, {"steps": 12})
