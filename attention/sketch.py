@@ -20,7 +20,8 @@ from .sketch_legend import LegendEntry, Rgb
 MAX_COLORS = 12  # of the paper
 MAX_SIDE_PX = 1024  # a larger sketch is reduced by nearest neighbour, as in the paper
 SEAM_SHARE = 0.03  # widest seam of mixed colours, as a share of the longer side
-NAME_REACH = 30.0  # how far a painted colour may be from the colour that a name stands for
+NAME_REACH = 21.5  # how far a painted colour may be from the colour that a name stands for
+NAME_LIGHTNESS = 0.5  # weight of lightness in that: light green and dark green are both green
 _NAMED = ("red", "orange", "yellow", "lime", "green", "cyan", "blue", "purple", "magenta", "pink",
           "saddlebrown", "black", "gray", "white", "navy", "teal", "olive", "maroon")  # fmt: skip
 
@@ -179,23 +180,28 @@ def _unwanted(
     reach_px = max(6.0, SEAM_SHARE * max(labels.shape))
     far: dict[int, np.ndarray] = {}  # per solid colour: distance of each pixel to it
 
-    def is_seam(index: int, first: int, second: int) -> bool:
-        if not _is_between(centers[index], centers[first], centers[second], 1.5 * tolerance):
+    def is_near(index: int, solid: int) -> bool:
+        if solid not in far:
+            far[solid] = _depth(labels != solid)
+        return bool((far[solid][labels == index] <= reach_px).mean() > 0.6)
+
+    def is_seam(index: int, solids: Sequence[int]) -> bool:
+        """Thin, and of a colour between two solid ones beside it, or almost that of one."""
+        color = centers[index]
+        pairs = itertools.combinations(solids, 2)
+        mixtures = [
+            p for p in pairs if _is_between(color, centers[p[0]], centers[p[1]], 1.5 * tolerance)
+        ]
+        shades = [(s,) for s in solids if _distance(color, centers[s]) <= 2 * tolerance]
+        if not (mixtures or shades) or 2 * _depth(labels == index).max() > reach_px:
             return False
-        own = labels == index
-        if 2 * _depth(own).max() > reach_px:
-            return False
-        for solid in (first, second):
-            if solid not in far:
-                far[solid] = _depth(labels != solid)
-        near = (far[first][own] <= reach_px) & (far[second][own] <= reach_px)
-        return bool(near.mean() > 0.6)
+        return any(all(is_near(index, s) for s in beside) for beside in (*mixtures, *shades))
 
     solids = [0]
     for index in sorted(range(1, len(centers)), key=lambda i: -areas[i]):
         if index in unwanted:
             continue
-        if any(is_seam(index, *pair) for pair in itertools.combinations(solids, 2)):
+        if is_seam(index, solids):
             unwanted.append(index)
         else:
             solids.append(index)
@@ -215,7 +221,9 @@ def _is_between(color: np.ndarray, first: np.ndarray, second: np.ndarray, reach:
     if length == 0.0:
         return False
     share = float((color - first) @ along) / length
-    return 0 < share < 1 and float(np.linalg.norm(color - first - share * along)) <= reach
+    aside = float(np.linalg.norm(color - first - share * along))
+    # Compression blurs hue more than lightness, so its mixtures lie beside the straight line.
+    return 0 < share < 1 and aside <= max(reach, 0.25 * length**0.5)
 
 
 def _drop(labels: np.ndarray, unwanted: Sequence[int]) -> np.ndarray:
@@ -252,7 +260,9 @@ def _match(
 
     painted = _lab(np.array([colors[c] for c in found], dtype=np.float64))
     wanted = _lab(np.array([entry.color for entry in legend], dtype=np.float64))
-    distance = np.linalg.norm(wanted[:, None] - painted[None], axis=-1)
+    weights = np.array([[1.0 if e.exact else NAME_LIGHTNESS, 1.0, 1.0] for e in legend])
+    difference = (wanted[:, None] - painted[None]) * weights[:, None]
+    distance = np.linalg.norm(difference, axis=-1)
     reach = np.array([tolerance if e.exact else max(NAME_REACH, tolerance) for e in legend])
     possible = distance <= reach[:, None]
     rows, columns = linear_sum_assignment(np.where(possible, distance, 1e6))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ..attention.phrases import Layers, PhraseBinding, show_layers, show_tokens
-from ..attention.regions import RegionSet
+from ..attention.regions import Box, RegionSet
 
 Color = tuple[int, int, int]
 
@@ -81,7 +81,7 @@ def draw_regions(
 
 
 def _grid(regions: RegionSet, long_side: int) -> tuple[int, int]:
-    painted = [r.shape for r in regions.regions if isinstance(r.shape, torch.Tensor)]
+    painted = [r.shape for r in regions.regions if not isinstance(r.shape, Box)]
     height, width = painted[0].shape if painted else (1, 1)
     scale = long_side / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))

@@ -115,7 +115,8 @@ def bind_phrases(
     words: set[int] = set()
     for number, part in enumerate(parts):
         stream = part.stream
-        words |= {_index(part, i) for i, r in enumerate(stream.ranges) if r is not None}
+        here = (_index(part, i) for i, r in enumerate(stream.ranges) if r is not None)
+        words |= {index for index in here if index >= part.start}
         read = [plain_text(p.text.strip(), marks=stream.marks) for p in phrases]
         places = locate_phrases(
             stream.text, [p.text for p in read], [p.occurrence for p in phrases]
@@ -123,7 +124,9 @@ def bind_phrases(
         folded = [stream.text.to_folded(*place) for place in places]
         owners = _owners(stream, folded)
         for index, phrase in enumerate(phrases):
-            mine = [token for token, owner in owners.items() if owner == index]
+            mine = [
+                token for token, owner in owners.items() if owner == index and token >= part.cut
+            ]
             if not any(token not in stream.unknown for token in mine):
                 notes.append(_unreadable(phrase.text, index, stream.name))
                 continue

@@ -65,7 +65,7 @@ def token_parts(
     chosen = [streams[part[0]] for part in _loaded(names, streams)]
     total = sum(len(stream.ranges) for stream in chosen)
     cut = total - n_tokens
-    if cut < 0 or (cut and (len(chosen) != 1 or cut > chosen[0].first_word)):
+    if cut < 0 or (cut and (len(chosen) != 1 or cut > chosen[0].longest_template)):
         raise PromptError(
             f"The conditioning has {n_tokens} tokens, but the prompt gives {total} with this text "
             "encoder. Connect the conditioning of the very same prompt and the same CLIP."

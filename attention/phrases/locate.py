@@ -115,7 +115,8 @@ def _nearest(prompt: PlainText, phrase: str) -> str:
                 continue
             window = text[starts[first][0] : starts[first + count - 1][1]]
             matcher.set_seq1(window.casefold())
-            ratio = matcher.ratio()
+            # Equally alike: prefer as many words as the phrase has, and the same beginning.
+            ratio = matcher.ratio() + 0.15 * (count == n_words) + 0.01 * (window[0] == phrase[:1])
             if ratio > best_ratio:
                 best, best_ratio = window, ratio
     return f"Nearest text: {(best or text[:60])!r}."

@@ -15,18 +15,28 @@ Pair = tuple[int, int]  # token of the master prompt, token of the phrase encode
 def matching_tokens(master: BoundPhrase, alone: BoundPhrase) -> tuple[Pair, ...]:
     """Pair the tokens of a phrase in two prompts that stand for the same characters.
 
-    Tokens at the border of a phrase may be cut otherwise when the phrase stands alone; those have
-    no partner and keep the master prompt's embedding.
+    Words at the border of a phrase may be cut otherwise when the phrase stands alone ("▁dash"
+    after a space, "d" and "ash" after a dash): then the token that shares most characters is the
+    partner, the last one of equals, which in a language model has seen the whole word. Tokens that
+    reach beyond the phrase, and space without a partner, keep the master prompt's embedding.
     """
-    by_key: dict[tuple[int, int, int], list[int]] = {}
-    for key, token in zip(alone.keys, alone.tokens, strict=True):
-        by_key.setdefault(key, []).append(token)
+    length = max((key[2] for key in alone.keys), default=0)
     pairs = []
     for key, token in zip(master.keys, master.tokens, strict=True):
-        partners = by_key.get(key)
-        if partners:
-            pairs.append((token, partners.pop(0)))
+        shares = [_shared(key, other) for other in alone.keys]
+        best = max(range(len(shares)), key=lambda i: (shares[i], i), default=0)
+        within = key[1] >= 0 and key[2] <= length
+        if within and shares and shares[best] > 0:
+            pairs.append((token, alone.tokens[best]))
     return tuple(pairs)
+
+
+def _shared(key: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """Characters in common, with a preference for tokens of the same extent."""
+    if key[0] != other[0]:
+        return 0.0
+    overlap = min(key[2], other[2]) - max(key[1], other[1])
+    return overlap + 0.5 if key == other else max(overlap, 0)
 
 
 def overwrite_spans(

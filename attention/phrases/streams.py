@@ -37,8 +37,13 @@ class TextStream:
     space_marks: frozenset[int]
 
     @property
-    def first_word(self) -> int:
-        """Index of the first token of the prompt's text; 0 for an empty prompt."""
+    def longest_template(self) -> int:
+        """How many tokens at the front may be a template that the encoder leaves out.
+
+        A prompt may bring its own template, which is then a part of its text.
+        """
+        if self.text.text.startswith("<|"):
+            return len(self.ranges)
         return next((i for i, r in enumerate(self.ranges) if r is not None), 0)
 
 
@@ -116,12 +121,12 @@ def _read_stream(
             if found is not None:
                 ranges, unknown = _spread(found, words, len(tokens))
                 marked = (i for i in words if is_space_mark(vocabulary[tokens[i][0]]))
-                if before == after == 0 and words:
-                    ranges = _with_spaces(ranges, words[0], words[-1], len(text.folded))
+                inside = [i for i in words if ranges[i] is not None]
+                if (before or after) and inside:  # the template may have space of its own
+                    words_of_text = [i for i in words if inside[0] <= i <= inside[-1]]
                 else:
-                    placed = [i for i, r in enumerate(ranges) if r is not None]
-                    if placed:
-                        ranges = _with_spaces(ranges, placed[0], placed[-1], len(text.folded))
+                    words_of_text = words
+                ranges = _with_spaces(ranges, words_of_text, len(text.folded))
                 return TextStream(name, text, marks, ranges, unknown, frozenset(marked))
     raise PromptError(_cannot_align(name, chars, prompt))
 
@@ -147,17 +152,17 @@ def _spread(
 
 
 def _with_spaces(
-    ranges: Sequence[Range | None], first: int, last: int, length: int
+    ranges: Sequence[Range | None], words: Sequence[int], length: int
 ) -> tuple[Range | None, ...]:
     """Give tokens of pure space, which have no character, the place before the next word."""
     filled = list(ranges)
     following = length
-    for index in range(last, first - 1, -1):
+    for index in reversed(words):
         value = filled[index]
-        if value is not None:
-            following = value[0]
-        else:
+        if value is None:
             filled[index] = (following, following)
+        else:
+            following = value[0]
     return tuple(filled)
 
 
