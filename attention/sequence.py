@@ -57,8 +57,8 @@ class SequenceKeys:
     """Keys and values of every source of one sequence.
 
     Args:
-        k, v: [B, H, S, D] of the whole sequence. Tokens before the image may be overwritten for
-            the length of one attention call and are put back (see ``_beside_image``).
+        k, v: [B, H, S, D] of the whole sequence. Tokens beside the image may be overwritten for
+            the length of one attention call and are put back (see ``_gathered``).
         spans: source index -> its tokens; ``IMAGE`` for those of the latent, ``BASE_IMAGE`` for
             those of the second stream, where there is one.
         always: tokens that every query sees that sees the image: registers, reference images.
@@ -76,13 +76,7 @@ class SequenceKeys:
         """(k, v) of the blocks. Valid until the next call."""
         self.give_back()
         if all(block.tokens is None and block.scale == 1.0 for block in blocks):
-            spans = [span for block in blocks for span in self._of(block)]
-            if len(merged := merged_spans(spans)) == 1:
-                start, stop = merged[0]
-                return self._k[:, :, start:stop], self._v[:, :, start:stop]
-            if self._fits_beside_image(blocks):
-                return self._beside_image(blocks)
-            return take(self._k, spans), take(self._v, spans)
+            return self._gathered([span for block in blocks for span in self._of(block)])
         return joined(self._pick(block) for block in blocks)
 
     def give_back(self) -> None:
@@ -106,30 +100,28 @@ class SequenceKeys:
                 k, v = joined([(k, v), more])
         return (k if block.scale == 1.0 else k * block.scale), v
 
-    def _image_piece(self) -> Span | None:
-        pieces = merged_spans(self._spans[IMAGE] + self._always)
-        return pieces[0] if len(pieces) == 1 else None
+    def _gathered(self, spans: Sequence[Span]) -> KeyValue:
+        """The tokens of the spans. The largest piece, mostly the image, stays where it is, and the
+        rest is copied to the place beside it: a copy for every region of all the image's keys and
+        values would take their memory once more."""
+        pieces = merged_spans(spans)
+        start, stop = max(pieces, key=_length)
+        rest = [piece for piece in pieces if piece != (start, stop)]
+        needed = sum(map(_length, rest))
+        if needed <= start:
+            place, whole = (start - needed, start), (start - needed, stop)
+        elif needed <= self._k.shape[2] - stop:
+            place, whole = (stop, stop + needed), (start, stop + needed)
+        else:
+            return take(self._k, spans), take(self._v, spans)
+        if rest:
+            for tensor in (self._k, self._v):
+                copied = take(tensor, rest).clone()  # the place may hold part of it
+                target = tensor[:, :, slice(*place)]
+                self._borrowed.append((target, target.clone()))
+                target.copy_(copied)
+        return self._k[:, :, slice(*whole)], self._v[:, :, slice(*whole)]
 
-    def _fits_beside_image(self, blocks: Sequence[KeyBlock]) -> bool:
-        piece = self._image_piece()
-        if piece is None or [block.source for block in blocks if block.source < 0] != [IMAGE]:
-            return False
-        length = sum(b - a for block in blocks if block.source != IMAGE for a, b in self._of(block))
-        return length <= piece[0]
 
-    def _beside_image(self, blocks: Sequence[KeyBlock]) -> KeyValue:
-        """Text tokens copied to the place just before the image, for want of which every region
-        would need a copy of all the image's keys and values."""
-        spans = [span for block in blocks if block.source != IMAGE for span in self._of(block)]
-        piece = self._image_piece()
-        assert piece is not None  # by _fits_beside_image
-        pairs = []
-        for tensor in (self._k, self._v):
-            text = take(tensor, spans)
-            start = piece[0] - text.shape[2]
-            place = tensor[:, :, start : piece[0]]
-            text = text.clone()  # the place may hold part of it
-            self._borrowed.append((place, place.clone()))
-            place.copy_(text)
-            pairs.append(tensor[:, :, start : piece[1]])
-        return pairs[0], pairs[1]
+def _length(span: Span) -> int:
+    return span[1] - span[0]
