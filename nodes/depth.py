@@ -8,7 +8,7 @@ from comfy_api.latest import io, ui
 
 from ..attention.depth import DEPTH_PRESETS, DepthPreset, depth_patches
 from ..attention.families import find_family
-from ..attention.host import install
+from ..attention.host import install, patches_of
 from ..attention.prompts import RegionalPrompts
 from ..attention.report import patch_report
 from ..attention.rules import Rule
@@ -103,6 +103,7 @@ class ProgressiveDepth(io.ComfyNode):
         reports = []
         for patch in patches:
             model = install(model, patch)
-            reports.append(patch_report(family, n_layers, patch, base_ratio if rule else None))
+            installed = patches_of(model)[-1]  # the rule fitted to the model's blocks
+            reports.append(patch_report(family, n_layers, installed, base_ratio if rule else None))
         report = "\n\n".join(reports)
         return io.NodeOutput(model, report, ui=ui.PreviewText(report))
