@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Literal
 
 from semantic_scenes import Scene
@@ -144,8 +145,7 @@ def encode(clip: Any, text: str) -> Any:
 
 def masked_conditioning(scene: Scene, clip: Any) -> Any:
     """Each region's prompt under its mask, the background prompt under what is left over."""
-    import nodes  # ComfyUI's
-
+    host_nodes = import_module("nodes")  # ComfyUI's, not the pack's folder of that name
     masks = scene.regions.masks(64, 64)
     pairs = [(p, m) for p, m in zip(scene.prompts, masks, strict=True)]
     rest = (1 - masks.sum(0)).clamp(0, 1)
@@ -154,5 +154,5 @@ def masked_conditioning(scene: Scene, clip: Any) -> Any:
     combined: Any = []
     for prompt, mask in pairs:
         conditioning = encode(clip, prompt)
-        combined += nodes.ConditioningSetMask().append(conditioning, mask, "default", 1.0)[0]
+        combined += host_nodes.ConditioningSetMask().append(conditioning, mask, "default", 1.0)[0]
     return combined
