@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -168,10 +169,17 @@ def _cut(text: str, size: int) -> str:
 
 
 def readable(text: str, instead: str) -> str:
-    """The text, or `instead` where the font lacks one of its characters (Chinese)."""
+    """The text, without accents if need be, or `instead` where the font lacks its characters.
+
+    The font is Pillow's own: the only one that is there on every machine, and it has no Chinese.
+    """
     font = _font(17)
     missing = bytes(font.getmask("\uffff"))
-    return text if all(c.isspace() or bytes(font.getmask(c)) != missing for c in text) else instead
+    parts = unicodedata.normalize("NFKD", text)
+    for wording in (text, "".join(c for c in parts if not unicodedata.combining(c))):
+        if all(c.isspace() or bytes(font.getmask(c)) != missing for c in wording):
+            return wording
+    return instead
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -14,10 +14,12 @@ wrapper and for tokenizers without offsets (transformers before version 5) as we
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .plain import fold
+
+Decoder = Callable[[str], bytes]
 
 _BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 _UNKNOWN = frozenset({"<unk>", "[UNK]"})
@@ -36,17 +38,19 @@ class TokenChar:
     last: int
 
 
-def token_chars(ids: Sequence[int], vocabulary: Mapping[int, str]) -> list[TokenChar]:
+def token_chars(
+    ids: Sequence[int], vocabulary: Mapping[int, str], decode: Decoder
+) -> list[TokenChar]:
     """Characters of a token sequence, folded.
 
     Args:
         ids: token ids; the index in this sequence is the token's number.
         vocabulary: piece of each id.
+        decode: from ``piece_decoder``; looking through a vocabulary takes a while.
 
     Raises:
         KeyError: an id that the vocabulary lacks.
     """
-    decode = _decoder(vocabulary)
     chars: list[TokenChar] = []
     pending = bytearray()
     owners: list[int] = []
@@ -91,7 +95,8 @@ def _utf8_length(first: int) -> int:
     return 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
 
 
-def _decoder(vocabulary: Mapping[int, str]):
+def piece_decoder(vocabulary: Mapping[int, str]) -> Decoder:
+    """How the pieces of this vocabulary become bytes of text."""
     pieces = vocabulary.values()
     if "▁" in pieces:
         return _sentence_piece

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import PromptError
 from .align import Alignment, Range, align
-from .pieces import TokenChar, is_space_mark, token_chars
+from .pieces import Decoder, TokenChar, is_space_mark, piece_decoder, token_chars
 from .plain import PlainText, plain_text
 
 # Tokenized alone it shows where an encoder's template puts the user's text: no template has it.
@@ -112,8 +112,9 @@ def _read_stream(
             "The prompt uses an embedding (embedding:name). Its vectors stand for no text, so "
             "phrases cannot be found beside it. Remove the embedding from this prompt."
         )
-    chars = token_chars([tokens[index][0] for index in words], vocabulary)
-    for before, after in dict.fromkeys((_template(probe, vocabulary), (0, 0))):
+    decode = piece_decoder(vocabulary)
+    chars = token_chars([tokens[index][0] for index in words], vocabulary, decode)
+    for before, after in dict.fromkeys((_template(probe, vocabulary, decode), (0, 0))):
         for marks in (True, False):
             text = plain_text(prompt, marks=marks)
             inner = chars[before : len(chars) - after]
@@ -131,10 +132,12 @@ def _read_stream(
     raise PromptError(_cannot_align(name, chars, prompt))
 
 
-def _template(probe: Sequence[Sequence[tuple]], vocabulary: Mapping[int, str]) -> tuple[int, int]:
+def _template(
+    probe: Sequence[Sequence[tuple]], vocabulary: Mapping[int, str], decode: Decoder
+) -> tuple[int, int]:
     """Characters of the encoder's template before and after the user's text."""
     ids = [token[0] for chunk in probe for token in chunk if token[2] != 0]
-    chars = token_chars(ids, vocabulary)
+    chars = token_chars(ids, vocabulary, decode)
     for index, item in enumerate(chars):
         if item.char in (PROBE, None):
             return index, len(chars) - index - 1
