@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from regional_dit.attention.errors import HostError, PromptError, RegionError
+from regional_dit.attention.families import find_family
 from regional_dit.attention.host import install
 from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_dit.attention.regions import Box, Region, RegionSet
@@ -14,7 +15,7 @@ from regional_dit.attention.rules import Couple, Joint
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
-from tiny_cross import TINY, TinyCross
+from tiny_cross import TINY, UNET, TinyCross
 
 UID = "regions-a"
 BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
@@ -58,6 +59,59 @@ def sd():
 @pytest.fixture(scope="module")
 def regional(sd):
     return run(SD, patched(SD, sd, [LEFT, RIGHT]))
+
+
+@pytest.mark.parametrize(
+    ("config", "base", "settings", "sides"),
+    [
+        (
+            "SD15",
+            "BaseModel",
+            {
+                "context_dim": 768,
+                "num_heads": 8,
+                "num_head_channels": -1,
+                "num_res_blocks": [2] * 4,
+                "channel_mult": [1, 2, 4, 4],
+                "transformer_depth": [1] * 6 + [0] * 2,
+                "transformer_depth_output": [1] * 9 + [0] * 3,
+                "transformer_depth_middle": 1,
+            },
+            [1] * 2 + [2] * 2 + [4] * 2 + [8] + [4] * 3 + [2] * 3 + [1] * 3,
+        ),
+        (
+            "SDXL",
+            "SDXL",
+            {
+                "context_dim": 2048,
+                "num_head_channels": 64,
+                "num_classes": "sequential",
+                "adm_in_channels": 2816,
+                "num_res_blocks": [2] * 3,
+                "channel_mult": [1, 2, 4],
+                "transformer_depth": [0, 0, 2, 2, 10, 10],
+                "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+                "transformer_depth_middle": 10,
+                "use_linear_in_transformer": True,
+            },
+            [2] * 4 + [4] * 20 + [4] * 10 + [4] * 30 + [2] * 6,
+        ),
+    ],
+    ids=["SD1.5", "SDXL"],
+)
+def test_layers_of_the_real_unets(config, base, settings, sides):
+    import comfy.model_base
+    import comfy.supported_models
+
+    shared = {**UNET, "model_channels": 320, "dtype": torch.float32}
+    made = getattr(comfy.supported_models, config)({**shared, **settings})
+    with torch.device("meta"):  # no weights
+        model = getattr(comfy.model_base, base)(made, device=torch.device("meta"))
+    family = find_family(model)
+    shapes = [family.token_shape(model, (128, 96), i) for i in range(family.n_layers(model))]
+    assert [shape.patch for shape in shapes] == sides
+    assert all((s.rows * s.patch, s.cols * s.patch) == (128, 96) for s in shapes)
+    assert family.text_width(model) == settings["context_dim"]
 
 
 def test_attention_patches_that_leave_the_text_alone_still_run(sd, regional):
