@@ -233,8 +233,22 @@ def _add_nodes(graph: Workflow, nodes: Any, where: str) -> None:
         if node_id in graph and graph[node_id] != node:
             raise UsageError(f"{where}: the workflow has another node {node_id!r} already.")
         graph[node_id] = copy.deepcopy(node)
+    for node_id in nodes:
+        _resolve_links(graph, graph[node_id], where)
     if nodes:
         workflows.check(graph, where)
+
+
+def _resolve_links(graph: Workflow, node: Any, where: str) -> None:
+    """Links of an added node may name the other node by its title or class instead of its id."""
+    inputs = node.get("inputs") if isinstance(node, dict) else None
+    for name, value in (inputs if isinstance(inputs, dict) else {}).items():
+        if workflows.is_link(value) and value[0] not in graph:
+            found = workflows.named(graph, value[0])
+            if len(found) != 1:
+                what = "no node is" if not found else f"{len(found)} nodes are"
+                raise UsageError(f"{where}: {name!r} is linked to {value[0]!r}; {what} called so.")
+            value[0] = found[0]
 
 
 def _require_keys(entry: Any, known: set[str], needed: set[str], where: str) -> None:

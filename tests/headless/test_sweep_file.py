@@ -31,7 +31,7 @@ def test_jobs_are_all_combinations_in_order(tmp_path):
     sides = {"name": "side", "points": [
         {"label": "small", "set": {"Paint.width": 4, "Paint.height": 4}},
         {"label": "inverted", "nodes": {"9": {"class_type": "ImageInvert",
-                                              "inputs": {"image": ["1", 0]}}},
+                                              "inputs": {"image": ["Paint", 0]}}},
          "set": {"SaveImage.images": ["9", 0]}},
     ]}  # fmt: skip
     seeds = {"name": "seed", "set": ["Paint.batch_size"], "range": {"from": 5, "count": 2}}
@@ -42,7 +42,7 @@ def test_jobs_are_all_combinations_in_order(tmp_path):
     ]  # fmt: skip
     assert jobs[1].graph["1"]["inputs"] == {"width": 4, "height": 4, "batch_size": 6, "color": 0}
     assert jobs[2].graph["2"]["inputs"] == {"images": ["9", 0], "filename_prefix": "y"}
-    assert "9" not in jobs[0].graph
+    assert "9" not in jobs[0].graph and jobs[2].graph["9"]["inputs"] == {"image": ["1", 0]}
     assert sweep.name == "colors"
 
 
@@ -74,6 +74,7 @@ def test_a_job_is_told_by_what_it_does(tmp_path):
         ({"set": {"Paint": 1}}, "NODE.INPUT"),
         ({"workflow": "none.json"}, "no file"),
         ({"nodes": {"1": {"class_type": "A"}}}, "another node"),
+        ({"nodes": {"5": {"class_type": "A", "inputs": {"x": ["No", 0]}}}}, "no node is called"),
     ],
 )
 def test_mistakes_are_told(tmp_path, changes, said):
