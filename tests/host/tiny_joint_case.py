@@ -45,7 +45,8 @@ class Case:
         return install(model, RegionalPatch(prompts, rule, layers, PercentRange()))
 
     def latent(self, batch: int = 1, seed: int | None = None) -> dict[str, torch.Tensor]:
-        shape = (batch, self.tiny.channels, HEIGHT, WIDTH)
+        frames = (1,) if self.tiny.frames else ()
+        shape = (batch, self.tiny.channels, *frames, HEIGHT, WIDTH)
         if seed is None:
             return {"samples": torch.zeros(shape)}
         return {"samples": torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
