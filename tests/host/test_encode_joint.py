@@ -219,3 +219,25 @@ def test_conditionings_are_not_trimmed_and_the_report_says_so(flux_clip):
     regional = conditioned(flux_clip, trim=True, prompts="", conditionings=chain)[0]
     assert [text["cross_attn"].shape[1] for text in regional.texts] == [256, 256]
     assert "given as conditionings" in regional.notes[0]
+
+
+def test_a_pooled_vector_as_wide_as_the_joined_prompts_is_left_whole():
+    """HunyuanDiT's is 1024 wide, and four prompts of 256 T5 tokens are as long."""
+
+    class HyditModel:
+        pass
+
+    class Clip:
+        cond_stage_model = HyditModel()
+
+        def tokenize(self, text):
+            return {"words": [[(ord(c), 1.0) for c in text]]}
+
+        def encode_from_tokens_scheduled(self, tokens):
+            ids = [float(t[0]) for chunk in tokens["words"] for t in chunk]
+            return [[torch.tensor(ids)[None, :, None], {"pooled_output": torch.arange(8.0)[None]}]]
+
+    left, right = encode_prompts(Clip(), ["abcd", "efgh"])
+    assert left[0][0].flatten().tolist() == [float(ord(c)) for c in "abcd"]
+    assert right[0][0].flatten().tolist() == [float(ord(c)) for c in "efgh"]
+    assert left[0][1]["pooled_output"].shape == right[0][1]["pooled_output"].shape == (1, 8)
