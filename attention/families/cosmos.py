@@ -16,13 +16,13 @@ import torch
 
 from ..engine import KeyValue
 from .base import TokenShape
-from .cross_attention import CrossAttentionFamily, RegionalLayer
+from .cross_attention import CrossAttentionFamily, RegionalLayer, video_size
 
 
 class _Cosmos(CrossAttentionFamily):
     def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
         patch = model.diffusion_model.patch_spatial
-        frames, height, width = latent
+        frames, height, width = video_size(latent)
         return TokenShape(height // patch, width // patch, patch, frames)
 
 

@@ -75,6 +75,12 @@ def compute_dtype(model: Any) -> torch.dtype:
     return model.manual_cast_dtype or model.get_dtype()
 
 
+def video_size(latent: tuple[int, ...]) -> tuple[int, int, int]:
+    """(frames, height, width) of a latent; a picture's latent is a video of one frame."""
+    *frames, height, width = latent
+    return (frames[0] if frames else 1, height, width)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionalLayer:
     """One layer of one model call."""

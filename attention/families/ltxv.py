@@ -18,7 +18,7 @@ from ..engine import KeyValue
 from ..errors import PromptError
 from ..prompts import Text
 from .base import TokenShape
-from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
+from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype, video_size
 
 
 class LTXV(CrossAttentionFamily):
@@ -35,7 +35,7 @@ class LTXV(CrossAttentionFamily):
         return model.diffusion_model.caption_projection.linear_1.in_features
 
     def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        frames, height, width = latent
+        frames, height, width = video_size(latent)
         return TokenShape(height, width, 1, frames)
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:

@@ -19,7 +19,7 @@ from ..engine import KeyValue
 from ..prompts import Text
 from ..sampling import CallPlan
 from .base import CallInputs, TokenShape
-from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
+from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype, video_size
 
 # Inputs that put further tokens around those of the video.
 REFERENCES = ("reference_latent", "time_dim_concat", "reference_motion")
@@ -39,7 +39,7 @@ class Wan(CrossAttentionFamily):
 
     def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
         _, patch, _ = model.diffusion_model.patch_size
-        frames, height, width = latent
+        frames, height, width = video_size(latent)
         return TokenShape(-(-height // patch), -(-width // patch), patch, frames)
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:

@@ -211,6 +211,14 @@ def wan():
     return WAN.model()
 
 
+@pytest.mark.parametrize("name", ["wan_t2v", "cosmos_predict2", "cosmos1", "ltxv"])
+def test_a_picture_is_a_video_of_one_frame(name):
+    """ComfyUI gives an empty picture's latent the missing axis when it samples."""
+    model = TINY[name].model().model
+    family = find_family(model)
+    assert family.token_shape(model, (8, 6), 0) == family.token_shape(model, (1, 8, 6), 0)
+
+
 def test_frames_concatenated_by_the_host_follow_the_global_prompt(wan):
     more = {"time_dim_concat": torch.randn(1, 16, 2, 8, 6)}
     stock = run(WAN, wan, extra=more)
