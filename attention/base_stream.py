@@ -45,8 +45,9 @@ class BaseStream:
             whole = forward(self._extended(x), *args, **kwargs)
             # Between the blocks the model adds to what it is given in place: a view, so that the
             # next block finds the whole sequence without another copy.
-            self._whole, self._seen = whole, whole[:, : x.shape[1]]
-            return self._seen
+            seen = whole[:, : x.shape[1]]
+            self._whole, self._seen = whole, seen
+            return seen
 
         return extended
 

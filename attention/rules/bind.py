@@ -14,6 +14,7 @@ from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_ownership
 from .base import AttentionKind, BlockKinds
+from .hard import unless_all
 
 OPEN, ISOLATED = "open", "isolated"
 
@@ -81,11 +82,8 @@ class Bind:
         isolated = phase == ISOLATED
         ownership = token_ownership(regions, grid, 0.0 if isolated else self.base_ratio)
         members = region_members(token_ownership(regions, grid))
-        visible = members if isolated else [None] * len(members)
-        return (
-            *text_groups(members),
-            *image_groups(ownership, visible),
-        )
+        visible: list[torch.Tensor | None] = members if isolated else [None] * len(members)
+        return (*text_groups(members), *image_groups(ownership, visible))
 
     def describe(self) -> str:
         where = "the middle layers"
@@ -115,7 +113,7 @@ def region_members(ownership: torch.Tensor) -> list[torch.Tensor | None]:
     members: list[torch.Tensor | None] = []
     for share in ownership[1:]:
         inside = (share > 0.5 * share.amax()).nonzero()[:, 0]
-        members.append(None if inside.numel() == share.numel() else inside)
+        members.append(unless_all(inside, share.numel()))
     return members
 
 
@@ -149,7 +147,7 @@ def image_groups(ownership: torch.Tensor, visible: list[torch.Tensor | None]) ->
         queries = (sole & (owner == prompt)).nonzero()[:, 0]
         if queries.numel():
             blocks = (KeyBlock(prompt), KeyBlock(IMAGE, view))
-            groups.append(Group(blocks, _unless_all(queries, owner)))
+            groups.append(Group(blocks, unless_all(queries, owner.numel())))
     if all(view is None for view in views):
         owner = torch.zeros_like(owner)  # one view of the image: one group
     for home in owner[~sole].unique().tolist():
@@ -160,9 +158,5 @@ def image_groups(ownership: torch.Tensor, visible: list[torch.Tensor | None]) ->
             if seeing.numel():
                 listed = None if seeing.numel() == queries.numel() else seeing
                 blocks.append(KeyBlock(prompt, None, listed, share[seeing].log()))
-        groups.append(Group(tuple(blocks), _unless_all(queries, owner)))
+        groups.append(Group(tuple(blocks), unless_all(queries, owner.numel())))
     return tuple(groups)
-
-
-def _unless_all(queries: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
-    return None if queries.numel() == tokens.numel() else queries

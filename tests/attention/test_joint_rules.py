@@ -32,7 +32,7 @@ class Scene:
     masks: torch.Tensor  # [R, rows, cols], one value a token
     weights: torch.Tensor  # [R]
     grid: TokenGrid
-    sources: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    sources: dict[int, torch.Tensor]  # q, k, v [3, 1, H, T, D]
 
     @property
     def n_image(self) -> int:
@@ -89,10 +89,7 @@ def scenes(draw):
     grid = TokenGrid(rows, cols, PATCH, *size, 0, 0, *size)
     lengths = {r: draw(st.integers(1, 5)) for r in range(n_regions + 1)}
     lengths |= {IMAGE: n_tokens, BASE_IMAGE: n_tokens}
-    sources = {
-        s: tuple(torch.randn(1, HEADS, n, DIM, generator=generator) for _ in range(3))
-        for s, n in lengths.items()
-    }
+    sources = {s: torch.randn(3, 1, HEADS, n, DIM, generator=generator) for s, n in lengths.items()}
     return Scene(regions, masks, torch.tensor(weights), grid, sources)
 
 
@@ -288,10 +285,9 @@ def test_bias_is_added_between_image_and_regional_text_only(scene, strengths):
     every = [IMAGE, *range(len(masks) + 1)]
     bias: dict = {asking: {key: 0.0 for key in every} for asking in every}
     for r in range(1, len(masks) + 1):
-        bias[IMAGE][r] = sum(
-            (own if s == r else other) * weights[s - 1] * masks[s - 1]
-            for s in range(1, len(masks) + 1)
-        )[:, None]
+        others = [s for s in range(len(masks)) if s != r - 1]
+        far = (weights[others, None] * masks[others]).sum(0)
+        bias[IMAGE][r] = (own * weights[r - 1] * masks[r - 1] + other * far)[:, None]
         inside = members[r - 1].double()
         bias[r][IMAGE] = (weights[r - 1] * (own * inside + other * (1 - inside)))[None, :]
     groups = Bias(own, other).groups(scene.regions, scene.grid, BIASED)

@@ -80,5 +80,6 @@ def patch(tiny: TinyJoint, rule: Rule, regions: torch.Tensor) -> RegionalPatch:
 
 
 def sample(tiny: TinyJoint, model: Any) -> torch.Tensor:
-    positive = tiny.conditioning(1, **{MARKER: UID})
+    marked: dict[str, Any] = {MARKER: UID}
+    positive = tiny.conditioning(1, **marked)
     return tiny.sample(model, positive, tiny.conditioning(2), cfg=1.0, steps=4)

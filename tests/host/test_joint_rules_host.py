@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+from comfy_extras.nodes_torch_compile import TorchCompileModel
 from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.host import install, patches_of
 from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
@@ -16,11 +17,9 @@ from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_models import is_pristine
 from tiny_joint import TINY
-from tiny_joint_case import BASE, LEFT, NEGATIVE, RIGHT, UID, Case, shared_case
+from tiny_joint_case import BASE, LEFT, NEGATIVE, RIGHT, UID, Case, host, shared_case
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-
-from nodes import ConditioningSetArea
 
 RULES: dict[str, Rule] = {
     "rpf": RegionalPromptingFlux(0.3, 10, 2, 2),
@@ -186,7 +185,7 @@ def test_two_rules_take_turns_in_one_model(case):
 
 def test_an_area_of_the_canvas_that_misses_a_region(case, rule):
     positive, _ = case.conds()
-    (area,) = ConditioningSetArea().append(positive, 64, 64, 0, 0, 1.0)  # 8 x 8 latent pixels
+    (area,) = host.ConditioningSetArea().append(positive, 64, 64, 0, 0, 1.0)  # 8 x 8 latent pixels
     far = torch.zeros(16, 12)
     far[12:, 8:] = 1.0
     near = torch.zeros(16, 12)
@@ -209,6 +208,20 @@ def test_reference_images(name):
         torch.testing.assert_close(out, wanted, atol=1e-4, rtol=1e-4)
     out = case.sample(patched(case, [LEFT, RIGHT], [SOFT, HOLE], RULES[name]), positive=positive)
     assert out.isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_second_image_stream_beside_torch_compile():
+    case = shared_case("Flux")
+    regional = case.patch(case.model, [LEFT, RIGHT], RULES["rpf"])
+    expected = case.sample(regional)
+    torch._dynamo.reset()
+    try:
+        out = case.sample(TorchCompileModel.execute(regional, "eager")[0])
+    finally:
+        torch._dynamo.reset()
+    torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+    assert is_pristine(case.model)
 
 
 class LargestTensor(TorchDispatchMode):

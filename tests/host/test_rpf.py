@@ -51,7 +51,8 @@ def with_control(model: Any) -> Any:
 
 def sample(model: Any, marked: bool, **kwargs: Any) -> torch.Tensor:
     """Four euler steps of the base prompt alone."""
-    positive = FLUX.conditioning(1, **({MARKER: UID} if marked else {}))
+    extra: dict[str, Any] = {MARKER: UID} if marked else {}
+    positive = FLUX.conditioning(1, **extra)
     return FLUX.sample(model, positive, FLUX.conditioning(2), cfg=1.0, steps=4, **kwargs)
 
 
