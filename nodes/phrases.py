@@ -26,9 +26,7 @@ from ..planner.phrase_roles import phrase_roles
 from ..planner.plan import Plan, RegionPlan
 from .phrase_picture import binding_rows, draw_regions
 from .preview import region_color
-from .types import CATEGORY, PlanSocket, Regions
-
-Phrases = io.Custom("RP_PHRASES")
+from .types import CATEGORY, Phrases, PlanSocket, Regions
 
 
 class BindPhrases(io.ComfyNode):

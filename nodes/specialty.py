@@ -7,9 +7,8 @@ from comfy_api.latest import io, ui
 from ..attention.phrases import PhraseBinding
 from ..attention.rules import SpecialtyTuning
 from ..attention.rules.specialty import FLUX_LAYERS, FORMS, class_layers
-from .phrases import Phrases
 from .rules import rule_schema
-from .types import require_choice
+from .types import Phrases, require_choice
 
 
 def _weight(name: str, default: float, tooltip: str) -> io.Input:

@@ -5,6 +5,7 @@ RP_PLAN           ``planner.plan.Plan``
 RP_CONDITIONINGS  tuple of CONDITIONING, one per region
 RP_REGIONAL       ``attention.prompts.RegionalPrompts``
 RP_RULE           ``attention.rules.Rule``
+RP_PHRASES        ``attention.phrases.PhraseBinding``
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ PlanSocket = io.Custom("RP_PLAN")
 Conditionings = io.Custom("RP_CONDITIONINGS")
 Regional = io.Custom("RP_REGIONAL")
 RuleSocket = io.Custom("RP_RULE")
+Phrases = io.Custom("RP_PHRASES")
 
 CATEGORY = "regional DiT"
 
