@@ -132,6 +132,7 @@ def overview(report: dict[str, Any]) -> str:
         leak = fmean(c["leak"] for c in known) if known else 0.0
         costs = [c["cost"] for c in known if c["cost"] is not None]
         cost = f"{min(costs):.2f} to {max(costs):.2f} x" if costs else ""
+        cost = "1" if method == "merged" else cost
         lines.append(
             f"| {labels[method]} | {' | '.join(shown)} | {foreign:.0%} | {leak:.0%} | {cost} |"
         )

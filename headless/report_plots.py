@@ -106,7 +106,8 @@ def _draw_means(data: SweepData, plot: Mapping[str, Any], kind: str) -> bytes:
             shift = (number - (len(series) - 1) / 2) * bar
             spots = [p + shift for p in at]
             axes.bar(spots, middle, bar * 0.92, color=color, label=name)
-            axes.errorbar(spots, middle, half, fmt="none", ecolor=_INK, elinewidth=1, capsize=2)
+            if any(half):
+                axes.errorbar(spots, middle, half, fmt="none", ecolor=_INK, elinewidth=1, capsize=2)
     labels = [str(label) for label in x.labels]
     long = not numeric and sum(map(len, labels)) > 70
     axes.set_xticks(places, labels, rotation=30 if long else 0, ha="right" if long else "center")
@@ -114,7 +115,10 @@ def _draw_means(data: SweepData, plot: Mapping[str, Any], kind: str) -> bytes:
     if plot.get("y_range"):
         axes.set_ylim(*plot["y_range"])
     if len(series) > 1:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=9,
+            borderaxespad=0.2,
+        )  # fmt: skip
     return _png(figure)
 
 
