@@ -182,7 +182,9 @@ def main() -> None:
         settings = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["settings"]
     report = semantic_table.summarise(read_lines(path), settings, ratios)
     path.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(semantic_table.markdown(report), semantic_table.overview(report), sep="\n\n")
+    tables = f"{semantic_table.overview(report)}\n\n{semantic_table.markdown(report)}\n"
+    path.with_suffix(".md").write_text(f"{semantic_table.head(report)}\n\n{tables}", "utf-8")
+    print(tables)
 
 
 if __name__ == "__main__":

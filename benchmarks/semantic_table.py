@@ -113,6 +113,16 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def head(report: dict[str, Any]) -> str:
+    """Title and settings above the tables in a file."""
+    settings = ", ".join(f"{name} {value}" for name, value in report["settings"].items())
+    return (
+        "# Semantic benchmark of the demo model\n\n"
+        f"{settings}. What the columns mean: `benchmarks/semantic_table.py`. In brackets: Wilson's "
+        "95 % intervals in percent; n = scenes. First right objects by layout, then everything."
+    )
+
+
 def overview(report: dict[str, Any]) -> str:
     """One line per method: right objects by layout; over all layouts, leakage and cost."""
     labels = {m.name: m.label for group in GROUPS.values() for m in group}
