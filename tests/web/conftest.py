@@ -23,7 +23,7 @@ from regional_dit.headless.progress import Progress
 from regional_dit.headless.server import Server
 
 HERE = Path(__file__).parent
-SCENARIO_TIMEOUT_S = 240
+SCENARIO_TIMEOUT_S = 150
 ANSWER = "ANSWER "  # begins the lines of the driver that answer a request
 
 
@@ -70,25 +70,20 @@ class Driver:
     def __init__(self, tools: browser.WebTools, url: str, pictures: Path) -> None:
         self.pictures = pictures
         self.url = url
+        self._tools = tools
+        self._start()
+
+    def _start(self) -> None:
         self._child = start_in_group(
-            [str(tools.node), str(HERE / "browser" / "driver.mjs")],
+            [str(self._tools.node), str(HERE / "browser" / "driver.mjs")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **tools.variables()},
+            env={**os.environ, **self._tools.variables()},
             cwd=HERE,
         )
         self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self._child.stdout is not None
-        for line in self._child.stdout:
-            text = line.decode("utf-8", "replace")
-            if text.startswith(ANSWER):
-                self._lines.put(text.removeprefix(ANSWER))
-            else:
-                sys.stdout.write(text)
-        self._lines.put(json.dumps({"error": "The browser's driver ended."}))
+        reader = threading.Thread(target=read_answers, args=(self._child, self._lines), daemon=True)
+        reader.start()
 
     def run(self, scenario: str, **arguments: Any) -> Any:
         """Play a scenario of ``browser/scenarios_*.mjs`` and return what it found."""
@@ -104,6 +99,8 @@ class Driver:
         try:
             answer = json.loads(self._lines.get(timeout=SCENARIO_TIMEOUT_S))
         except queue.Empty:
+            self.close()
+            self._start()
             pytest.fail(f"The scenario {scenario} took over {SCENARIO_TIMEOUT_S} s.")
         if "error" in answer:
             pytest.fail(f"{scenario}({arguments}): {answer['error']}", pytrace=False)
@@ -112,6 +109,18 @@ class Driver:
 
     def close(self) -> None:
         end_group(self._child)
+
+
+def read_answers(child: subprocess.Popen[bytes], lines: queue.Queue[str]) -> None:
+    """Pass the driver's answers on until it ends."""
+    assert child.stdout is not None
+    for line in child.stdout:
+        text = line.decode("utf-8", "replace")
+        if text.startswith(ANSWER):
+            lines.put(text.removeprefix(ANSWER))
+        else:
+            sys.stdout.write(text)
+    lines.put(json.dumps({"error": "The browser's driver ended."}))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from regional_dit.headless.paths import PACK_NAME
 
 from .conftest import Driver
 
@@ -234,7 +235,7 @@ def simple(prompt: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_template_browser_and_help(driver: Driver, repo: Path) -> None:
-    found = driver.run("templatesAndHelp", pack=repo.name)
+    found = driver.run("templatesAndHelp", pack=PACK_NAME)
     names = {path.stem for path in (repo / "workflows").glob("*.json")}
     shown = {item["src"].split(".")[0] for item in found["shown"] if item["fine"]}
     assert shown == names
@@ -243,6 +244,7 @@ def test_template_browser_and_help(driver: Driver, repo: Path) -> None:
 
 def test_chinese(driver: Driver) -> None:
     found = driver.run("chinese")
-    assert found["title"] == "区域编辑器"
     assert found["button"] == "撤销 (Ctrl+Z)"
-    assert "遮罩" in found["inputs"]
+    # Front end 1.32.9 asks for these texts and then loads its own Chinese over them.
+    assert found["node"]["display_name"] == "区域编辑器"
+    assert found["category"]["regional DiT"] == "区域 DiT"

@@ -116,15 +116,16 @@ export async function templatesAndHelp(stage, how) {
   return { shown, help: help.includes("Draw regions with the mouse and write a prompt for each") };
 }
 
-/** Names, tooltips and texts in Chinese. @param {Stage} stage */
+/** The editor in Chinese, and what the server tells the front end of the nodes. @param {Stage} stage */
 export async function chinese(stage) {
   const { page } = await openComfy(stage, { locale: "zh", vue: true });
   await view(page, 0.8, [0, 0]);
   const editor = new Editor(page, await addNode(page, EDITOR, [150, 130]));
   const button = await editor.find('[data-rdit="undo"]');
+  const served = await (await page.request.get(`${stage.url}/i18n`)).json();
   return {
-    title: await page.evaluate((id) => globalThis.app.graph.getNodeById(id).title, editor.id),
-    inputs: await page.evaluate((id) => globalThis.app.graph.getNodeById(id).inputs.map((i) => i.localized_name ?? i.label ?? i.name), editor.id),
+    node: served.zh?.nodeDefs?.[EDITOR],
+    category: served.zh?.nodeCategories,
     button: await button.evaluate((b) => /** @type {HTMLElement} */ (b).title),
   };
 }

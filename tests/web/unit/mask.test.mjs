@@ -40,7 +40,7 @@ test("painting, taking and drawing again gives the same shape", () => {
   const shape = m.takeShape(raster);
   assert.ok(shape?.mask);
   const again = m.emptyRaster(1.5);
-  m.drawShape(again, shape.box, shape.mask);
+  m.drawShape(again, shape.box, { mask: shape.mask, cells: m.decode(shape.mask) });
   assert.deepEqual(again.cells, raster.cells);
 });
 

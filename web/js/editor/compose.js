@@ -2,11 +2,23 @@
 
 const CJK = /[\u3400-\u9fff]/;
 
-/**
- * @param {{high_level: string, low_level: string, instance: string, attributes: string[], phrase: string}} region
- * @returns {string}
- */
+/** @typedef {{high_level: string, low_level: string, instance: string, attributes: string[], phrase: string}} Parts */
+
+/** Regions are never changed in place, so a prompt is joined once. @type {WeakMap<Parts, string>} */
+const joined = new WeakMap();
+
+/** @param {Parts} region @returns {string} */
 export function promptOf(region) {
+  let prompt = joined.get(region);
+  if (prompt === undefined) {
+    prompt = join(region);
+    joined.set(region, prompt);
+  }
+  return prompt;
+}
+
+/** @param {Parts} region */
+function join(region) {
   if (region.phrase) return region.phrase;
   const { high_level: high, low_level: low, instance } = region;
   const cjk = CJK.test(high) || CJK.test(low);

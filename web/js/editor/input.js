@@ -2,7 +2,7 @@
 
 import { boxBetween, clamp, dividerAt, handleAt, moveBox, moveDivider, resizeBox, snap, snapSpan, snapTargets } from "./geometry.js";
 import { drawShape, emptyRaster, stroke, takeShape } from "./mask.js";
-import { regionCovers } from "./model.js";
+import { cellsOf, regionCovers } from "./model.js";
 
 /** @typedef {import("./geometry.js").Point} Point */
 /** @typedef {import("./geometry.js").Box} Box */
@@ -186,7 +186,7 @@ export class Input {
     const region = model.plan.regions[index];
     const blocked = region ? region.locked : value === 0 || model.full;
     const raster = emptyRaster(this.stage.aspect());
-    if (region) drawShape(raster, region.box, region.mask);
+    if (region) drawShape(raster, region.box, region.mask && { mask: region.mask, cells: cellsOf(region.mask) });
     let last = p;
     const draw = (/** @type {Point} */ q) => {
       this.marks = { brush: { at: q, radius: this.brushRadius, erase: value === 0 } };

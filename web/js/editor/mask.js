@@ -68,24 +68,32 @@ export function emptyRaster(aspect) {
 
 /**
  * Draw a region's shape into a raster.
- * @param {Raster} raster @param {Box} box @param {Mask | null} mask
+ * @param {Raster} raster @param {Box} box
+ * @param {{mask: Mask, cells: Uint8Array | null} | null} painted the mask with its cells; null: the whole box
  */
-export function drawShape(raster, box, mask) {
-  const cells = mask && decode(mask);
-  for (let row = 0; row < raster.height; row++) {
-    const y = (row + 0.5) / raster.height;
-    if (y < box.y0 || y >= box.y1) continue;
-    for (let column = 0; column < raster.width; column++) {
-      const x = (column + 0.5) / raster.width;
-      if (x < box.x0 || x >= box.x1) continue;
-      if (cells && mask) {
-        const v = Math.min(mask.height - 1, Math.floor(((y - box.y0) / (box.y1 - box.y0)) * mask.height));
-        const u = Math.min(mask.width - 1, Math.floor(((x - box.x0) / (box.x1 - box.x0)) * mask.width));
-        if (!cells[v * mask.width + u]) continue;
-      }
-      raster.cells[row * raster.width + column] = 1;
+export function drawShape(raster, box, painted) {
+  const top = Math.max(0, Math.ceil(box.y0 * raster.height - 0.5));
+  const bottom = Math.min(raster.height, Math.ceil(box.y1 * raster.height - 0.5));
+  const left = Math.max(0, Math.ceil(box.x0 * raster.width - 0.5));
+  const right = Math.min(raster.width, Math.ceil(box.x1 * raster.width - 0.5));
+  for (let row = top; row < bottom; row++) {
+    const start = row * raster.width;
+    if (!painted?.cells) {
+      raster.cells.fill(1, start + left, start + right);
+      continue;
+    }
+    const { mask, cells } = painted;
+    const v = inMask((row + 0.5) / raster.height, box.y0, box.y1, mask.height) * mask.width;
+    for (let column = left; column < right; column++) {
+      const u = inMask((column + 0.5) / raster.width, box.x0, box.x1, mask.width);
+      if (cells[v + u]) raster.cells[start + column] = 1;
     }
   }
+}
+
+/** Index of the mask's cell at a place of the canvas. @param {number} at @param {number} low @param {number} high @param {number} count */
+function inMask(at, low, high, count) {
+  return Math.min(count - 1, Math.max(0, Math.floor(((at - low) / (high - low)) * count)));
 }
 
 /**
@@ -164,7 +172,7 @@ export function takeShape(raster) {
 export function covers(box, cells, mask, p) {
   if (p.x < box.x0 || p.x > box.x1 || p.y < box.y0 || p.y > box.y1) return false;
   if (!cells || !mask) return true;
-  const u = Math.min(mask.width - 1, Math.floor(((p.x - box.x0) / (box.x1 - box.x0)) * mask.width));
-  const v = Math.min(mask.height - 1, Math.floor(((p.y - box.y0) / (box.y1 - box.y0)) * mask.height));
+  const u = inMask(p.x, box.x0, box.x1, mask.width);
+  const v = inMask(p.y, box.y0, box.y1, mask.height);
   return cells[v * mask.width + u] === 1;
 }

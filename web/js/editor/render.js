@@ -1,6 +1,7 @@
 // Draws the canvas of the editor. Everything is in CSS pixels of the stage; the caller scales.
 
 import { HANDLES, fit, handlePoint, intersect } from "./geometry.js";
+import { drawShape, emptyRaster } from "./mask.js";
 import { cellsOf } from "./model.js";
 import { regionColor, withAlpha } from "./colors.js";
 
@@ -39,16 +40,19 @@ import { regionColor, withAlpha } from "./colors.js";
  */
 
 const STRIPE_PX = 7;
+const HATCH_PX = 6;
 const HANDLE_PX = 7;
 const LINE_PX = 15;
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 export class Renderer {
   constructor() {
-    /** Tinted masks. @type {WeakMap<Mask, {color: string, image: HTMLCanvasElement}>} */
+    /** Masks in the colours they are drawn in. @type {WeakMap<Mask, Map<string, HTMLCanvasElement>>} */
     this.tints = new WeakMap();
     /** @type {Map<string, string[]>} */
     this.lines = new Map();
+    /** @type {Map<string, HTMLCanvasElement>} */
+    this.tiles = new Map();
     this.layer = document.createElement("canvas");
   }
 
@@ -74,7 +78,7 @@ export class Renderer {
     }
     this.uncovered(ctx, scene, area, scale);
     for (const i of scene.order) this.fill(ctx, scene, area, i);
-    this.overlaps(ctx, scene, area, scale);
+    this.overlaps(ctx, scene, area);
     if (scene.tokens) tokenGrid(ctx, scene.tokens, area, scene.theme, scale);
     for (const i of scene.order) this.outline(ctx, scene, area, i);
     this.labels(ctx, scene, area);
@@ -87,11 +91,19 @@ export class Renderer {
 
   /** Stripes where no region lies. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {number} scale */
   uncovered(ctx, scene, area, scale) {
+    const stripes = this.pattern(ctx, scene.theme.stripe, STRIPE_PX, 1);
+    if (!scene.picture) {
+      ctx.fillStyle = stripes;
+      ctx.fillRect(area.x, area.y, area.width, area.height);
+      for (const i of scene.order) this.shape(ctx, scene.regions[i], area, scene.theme.paper);
+      return;
+    }
     const layer = this.fresh(area, scale);
     if (!layer) return;
-    layer.fillStyle = scene.picture ? withAlpha(scene.theme.dark ? "#000000" : "#ffffff", 0.45) : scene.theme.paper;
+    layer.fillStyle = withAlpha(scene.theme.dark ? "#000000" : "#ffffff", 0.45);
     layer.fillRect(0, 0, area.width, area.height);
-    stripes(layer, area, scene.theme.stripe, STRIPE_PX, 1);
+    layer.fillStyle = stripes;
+    layer.fillRect(0, 0, area.width, area.height);
     layer.globalCompositeOperation = "destination-out";
     const local = { ...area, x: 0, y: 0 };
     for (const i of scene.order) this.shape(layer, scene.regions[i], local, regionColor(scene.regions[i], i));
@@ -122,10 +134,11 @@ export class Renderer {
 
   /** @param {Mask} mask @param {string} color */
   tint(mask, color) {
-    const known = this.tints.get(mask);
-    if (known && known.color === color) return known.image;
+    const known = this.tints.get(mask) ?? new Map();
+    const there = known.get(color);
+    if (there) return there;
     const cells = cellsOf(mask);
-    const image = known?.image ?? document.createElement("canvas");
+    const image = document.createElement("canvas");
     image.width = mask.width;
     image.height = mask.height;
     const ctx = image.getContext("2d");
@@ -136,57 +149,78 @@ export class Renderer {
       if (cells[i]) pixels.data.set([value >> 16, (value >> 8) & 255, value & 255, 255], 4 * i);
     }
     ctx.putImageData(pixels, 0, 0);
-    this.tints.set(mask, { color, image });
+    if (known.size > 4) known.clear(); // a colour that is being chosen
+    known.set(color, image);
+    this.tints.set(mask, known);
     return image;
   }
 
-  /** Hatching where a region hides another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {number} scale */
-  overlaps(ctx, scene, area, scale) {
-    /** @type {[number, number, Box][]} */
-    const painted = [];
-    ctx.save();
+  /** Hatching where a region hides another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area */
+  overlaps(ctx, scene, area) {
+    const ink = scene.theme.dark ? "rgba(255, 255, 255, 0.30)" : "rgba(0, 0, 0, 0.30)";
+    const boxes = scene.regions.filter((region) => !region.mask).map((region) => region.box);
     ctx.beginPath();
-    let any = false;
-    for (let a = 0; a < scene.order.length; a++) {
-      for (let b = a + 1; b < scene.order.length; b++) {
-        const back = scene.regions[scene.order[a]];
-        const front = scene.regions[scene.order[b]];
-        const common = intersect(back.box, front.box);
+    for (let a = 0; a < boxes.length; a++) {
+      for (let b = a + 1; b < boxes.length; b++) {
+        const common = intersect(boxes[a], boxes[b]);
         if (!common) continue;
-        if (back.mask || front.mask) {
-          painted.push([scene.order[a], scene.order[b], common]);
-          continue;
-        }
         const r = rect(common, area);
         ctx.rect(r.x, r.y, r.width, r.height);
-        any = true;
       }
     }
-    const ink = scene.theme.dark ? "rgba(255, 255, 255, 0.30)" : "rgba(0, 0, 0, 0.30)";
-    if (any) {
-      ctx.clip();
-      ctx.translate(area.x, area.y);
-      stripes(ctx, area, ink, 6, -1);
+    ctx.fillStyle = this.pattern(ctx, ink, HATCH_PX, -1);
+    ctx.fill();
+    if (boxes.length < scene.regions.length) {
+      ctx.beginPath();
+      this.paintedOverlap(ctx, scene.regions, scene.aspect, area);
+      ctx.fill();
     }
-    ctx.restore();
-    for (const [back, front, common] of painted) {
-      const layer = this.fresh(area, scale);
-      if (!layer) return;
-      const local = { ...area, x: 0, y: 0 };
-      this.shape(layer, scene.regions[back], local, regionColor(scene.regions[back], back));
-      layer.globalCompositeOperation = "destination-in";
-      this.shape(layer, scene.regions[front], local, regionColor(scene.regions[front], front));
-      layer.globalCompositeOperation = "source-in";
-      layer.fillStyle = hatch(layer, ink);
-      layer.fillRect(0, 0, area.width, area.height);
-      const r = rect(common, local);
-      const s = this.layer.width / area.width;
-      if (r.width < 1 || r.height < 1) continue;
-      ctx.drawImage(
-        this.layer, r.x * s, r.y * s, r.width * s, r.height * s,
-        area.x + r.x, area.y + r.y, r.width, r.height,
-      );
+  }
+
+  /**
+   * Add what a painted region shares with another to the path, on the raster of masks.
+   * @param {CanvasRenderingContext2D} ctx @param {Region[]} regions @param {number} aspect @param {Area} area
+   */
+  paintedOverlap(ctx, regions, aspect, area) {
+    const all = emptyRaster(aspect);
+    const painted = emptyRaster(aspect);
+    const one = emptyRaster(aspect);
+    const shared = new Uint8Array(all.cells.length);
+    for (const region of regions) {
+      const start = Math.floor(region.box.y0 * one.height) * one.width;
+      const end = Math.ceil(region.box.y1 * one.height) * one.width;
+      one.cells.fill(0, start, end);
+      drawShape(one, region.box, region.mask && { mask: region.mask, cells: cellsOf(region.mask) });
+      const below = region.mask ? all.cells : painted.cells;
+      for (let i = start; i < end; i++) {
+        if (!one.cells[i]) continue;
+        if (below[i]) shared[i] = 1;
+        all.cells[i] = 1;
+        if (region.mask) painted.cells[i] = 1;
+      }
     }
+    const x = (/** @type {number} */ column) => area.x + Math.round((column / one.width) * area.width);
+    const y = (/** @type {number} */ row) => area.y + Math.round((row / one.height) * area.height);
+    for (let row = 0; row < one.height; row++) {
+      const start = row * one.width;
+      for (let column = 0; column < one.width; column++) {
+        if (!shared[start + column]) continue;
+        const first = column;
+        while (column < one.width && shared[start + column]) column++;
+        ctx.rect(x(first), y(row), x(column) - x(first), y(row + 1) - y(row));
+      }
+    }
+  }
+
+  /** Diagonal lines as a pattern, made once. @param {CanvasRenderingContext2D} ctx @param {string} color @param {number} gap @param {1 | -1} slant */
+  pattern(ctx, color, gap, slant) {
+    const key = `${color} ${gap} ${slant}`;
+    let tile = this.tiles.get(key);
+    if (!tile) {
+      tile = hatchTile(color, gap, slant);
+      this.tiles.set(key, tile);
+    }
+    return ctx.createPattern(tile, "repeat") ?? color;
   }
 
   /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {number} i */
@@ -386,35 +420,19 @@ function line(ctx, axis, at, area) {
   ctx.stroke();
 }
 
-/** Diagonal lines over the area, whose corner is the origin. @param {CanvasRenderingContext2D} ctx @param {Area} area @param {string} color @param {number} gap @param {1 | -1} slant */
-function stripes(ctx, area, color, gap, slant) {
+/** @param {string} color @param {number} gap @param {1 | -1} slant */
+function hatchTile(color, gap, slant) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = gap;
+  const ctx = tile.getContext("2d");
+  if (!ctx) return tile;
   ctx.strokeStyle = color;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  for (let x = -area.height; x < area.width + area.height; x += gap) {
-    ctx.moveTo(x, 0);
-    ctx.lineTo(x + slant * area.height, area.height);
+  for (const shift of [-gap, 0, gap]) {
+    ctx.moveTo(shift - 1, slant > 0 ? -1 : gap + 1);
+    ctx.lineTo(shift + gap + 1, slant > 0 ? gap + 1 : -1);
   }
   ctx.stroke();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {string} color */
-function hatch(ctx, color) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 6;
-  const t = tile.getContext("2d");
-  if (t) {
-    t.strokeStyle = color;
-    t.beginPath();
-    t.moveTo(7, -1);
-    t.lineTo(-1, 7);
-    t.moveTo(1, -1);
-    t.lineTo(-1, 1);
-    t.moveTo(7, 5);
-    t.lineTo(5, 7);
-    t.stroke();
-  }
-  return ctx.createPattern(tile, "repeat") ?? color;
+  return tile;
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {{columns: number, rows: number}} tokens @param {Area} area @param {Theme} theme @param {number} scale */

@@ -36,12 +36,15 @@ export function editorWidget(app, api, node, name) {
   const view = new EditorView(model, t, surroundings);
 
   model.onChange = (saved) => {
+    // While something is dragged only the canvas changes; the fields follow at the end.
+    if (model.before) return view.redraw();
     view.refresh();
     if (!saved) return;
     widget.callback?.(model.text());
-    // Keys and touch do not make the host look for changes; a mouse does by itself.
-    app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState();
+    if (model.mergeKey === null) noteChange(); // else when the field is left
   };
+  // Keys and touch do not make the host look for changes; a mouse does by itself.
+  const noteChange = () => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState();
   view.onView = () => {
     node.properties[VIEW_PROPERTY] = {
       snap: view.input.snapping, tokens: view.showTokens, picture: view.showPicture,
@@ -75,6 +78,7 @@ export function editorWidget(app, api, node, name) {
     life = new AbortController();
     const { signal } = life;
     view.listen(signal);
+    view.root.addEventListener("focusout", noteChange, { signal });
     view.root.addEventListener("wheel", (e) => forwardWheel(app, e), { signal });
     forwardPanning(app, view.root, signal);
     const onExecuted = (/** @type {CustomEvent} */ e) => {
