@@ -168,8 +168,8 @@ WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
 }
 
 
-def load_schemas() -> dict[str, dict[str, Any]]:
-    """What /object_info says of ComfyUI's own nodes and of the pack's; the host is loaded."""
+def load_nodes() -> dict[str, Any]:
+    """Node id -> class, of the host and of the pack, as ComfyUI's loader registers them."""
     from comfy_extras import nodes_model_advanced, nodes_preview_any
     from comfy_extras.nodes_canny import Canny
     from comfy_extras.nodes_flux import FluxGuidance
@@ -178,13 +178,26 @@ def load_schemas() -> dict[str, dict[str, Any]]:
     from regional_dit.nodes import NODES
 
     nodes = import_module("nodes")  # ComfyUI's, not this pack's folder of that name
-    names = {**nodes.NODE_DISPLAY_NAME_MAPPINGS, **nodes_preview_any.NODE_DISPLAY_NAME_MAPPINGS}
-    schemas = {}
-    for name, node in {
+    newer = (Canny, EmptySD3LatentImage, FluxGuidance, StringMultiline, *NODES)
+    return {
         **nodes.NODE_CLASS_MAPPINGS,
         **nodes_model_advanced.NODE_CLASS_MAPPINGS,
         **nodes_preview_any.NODE_CLASS_MAPPINGS,
-    }.items():
+        **{node.GET_SCHEMA().node_id: node for node in newer},
+    }
+
+
+def load_schemas() -> dict[str, dict[str, Any]]:
+    """What /object_info says of ComfyUI's own nodes and of the pack's; the host is loaded."""
+    from comfy_extras import nodes_preview_any
+
+    nodes = import_module("nodes")
+    names = {**nodes.NODE_DISPLAY_NAME_MAPPINGS, **nodes_preview_any.NODE_DISPLAY_NAME_MAPPINGS}
+    schemas = {}
+    for name, node in load_nodes().items():
+        if hasattr(node, "GET_SCHEMA"):
+            schemas[name] = node.GET_NODE_INFO_V1()
+            continue
         outputs = node.RETURN_TYPES
         schemas[name] = {
             "input": node.INPUT_TYPES(),
@@ -192,8 +205,6 @@ def load_schemas() -> dict[str, dict[str, Any]]:
             "output_name": getattr(node, "RETURN_NAMES", outputs),
             "display_name": names.get(name, name),
         }
-    for node in (Canny, EmptySD3LatentImage, FluxGuidance, StringMultiline, *NODES):
-        schemas[node.GET_SCHEMA().node_id] = node.GET_NODE_INFO_V1()
     return schemas
 
 

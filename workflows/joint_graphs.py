@@ -144,7 +144,7 @@ def build_joint(schemas: Schemas, setting: JointRegions) -> Graph:
         inputs={"clip": clip, "regions": split.out("regions"), "plan": plan.out("plan")},
         text_box_px=70,
     )
-    patch = add_patch(graph, model, conditioning)
+    patch = add_patch(graph, model, conditioning, latent=latent.out("LATENT"))
     positive, negative = conditioning.out("positive"), conditioning.out("negative")
     if setting.with_lora_and_controlnet:
         positive, negative = _controlled(graph, models, positive, negative)
@@ -204,7 +204,9 @@ def build_sketch(schemas: Schemas, setting: Sketch) -> Graph:
     )
     graph.column("Regional prompting", 430, VIOLET)
     rule = graph.node("RegionalDiT_RuleSpecialtyTuning", inputs={"phrases": bound.out("phrases")})
-    patch = add_patch(graph, models.model, conditioning, rule=rule.out("rule"))
+    patch = add_patch(
+        graph, models.model, conditioning, rule=rule.out("rule"), latent=latent.out("LATENT")
+    )
     show_text(graph, "Phrases and tokens", bound.out("report"), 220)
     graph.node("PreviewImage", "Phrases", inputs={"images": bound.out("preview")}, picture_px=330)
     _sampled(

@@ -50,15 +50,26 @@ def api(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def registered() -> Iterator[None]:
-    """The pack's nodes in ComfyUI's table of nodes, as its loader would put them there."""
-    from comfy_extras import nodes_preview_any
-    from regional_dit.nodes import NODES
-
+def registered(generate: ModuleType) -> Iterator[None]:
+    """All nodes of the workflows in ComfyUI's table, as its loader would put them there."""
     nodes = importlib.import_module("nodes")  # ComfyUI's, not the pack's folder of that name
-    ours = {node.GET_SCHEMA().node_id: node for node in NODES}
     before = dict(nodes.NODE_CLASS_MAPPINGS)
-    nodes.NODE_CLASS_MAPPINGS.update({**nodes_preview_any.NODE_CLASS_MAPPINGS, **ours})
+    nodes.NODE_CLASS_MAPPINGS.update(generate.load_nodes())
     yield
     nodes.NODE_CLASS_MAPPINGS.clear()
     nodes.NODE_CLASS_MAPPINGS.update(before)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The host's folder of input pictures, with those that workflows load."""
+    import folder_paths
+    from PIL import Image
+
+    folder = tmp_path / "input"
+    folder.mkdir()
+    sketch = FOLDER / "regional_dit_sketch.png"
+    (folder / sketch.name).write_bytes(sketch.read_bytes())
+    Image.linear_gradient("L").convert("RGB").save(folder / "example.png")
+    monkeypatch.setattr(folder_paths, "input_directory", str(folder))
+    return folder
