@@ -11,7 +11,6 @@ from typing import Any
 import comfy.model_base
 
 from ..joint_call import JointCall, Layout
-from .base import TokenShape
 from .joint import JointFamily
 
 
@@ -30,11 +29,6 @@ class AuraFlow(JointFamily):
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.cond_seq_linear.in_features
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        height, width = latent
-        return TokenShape((height + 1) // patch, (width + 1) // patch, patch)
 
     def layout(self, model: Any, call: JointCall, n_tokens: int) -> Layout | None:
         first = model.diffusion_model.register_tokens.shape[1]

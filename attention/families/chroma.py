@@ -6,7 +6,6 @@ from typing import Any
 
 import comfy.model_base
 
-from .base import TokenShape
 from .flux import Flux
 
 
@@ -15,8 +14,3 @@ class Chroma(Flux):
 
     def matches(self, model: Any) -> bool:
         return isinstance(model, comfy.model_base.Chroma)
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        height, width = latent
-        return TokenShape(-(-height // patch), -(-width // patch), patch)

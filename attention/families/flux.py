@@ -14,7 +14,7 @@ import comfy.model_base
 
 from ..errors import HostError
 from ..joint_call import JointCall
-from .base import CallInputs, TokenShape
+from .base import CallInputs
 from .joint import JointFamily
 
 
@@ -34,11 +34,6 @@ class Flux(JointFamily):
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.params.context_in_dim
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        height, width = latent
-        return TokenShape((height + patch // 2) // patch, (width + patch // 2) // patch, patch)
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:

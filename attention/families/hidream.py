@@ -18,7 +18,7 @@ from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths, TextSpans
 from ..prompts import Text
 from ..sequence import Span, Spans
-from .base import CallInputs, TokenShape
+from .base import CallInputs
 from .joint import JointFamily, with_regions
 
 LLAMA = "encoder_hidden_states_llama3"  # argument of the network
@@ -47,11 +47,6 @@ class HiDream(JointFamily):
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.caption_projection[-1].linear.in_features
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        height, width = latent
-        return TokenShape(-(-height // patch), -(-width // patch), patch)
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> Any:
         return TwoTexts(text["cross_attn"].to(device), text["conditioning_llama3"].to(device))

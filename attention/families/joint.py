@@ -24,7 +24,7 @@ from ..prompts import Text
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
 from ..sampling import CallPlan, TextCache
 from ..scoped import scoped_forwards, without_compile
-from .base import CallInputs
+from .base import CallInputs, TokenShape
 
 OVERRIDE = "optimized_attention_override"
 
@@ -61,6 +61,11 @@ class JointFamily:
             self.takes_stream,
             self.middle_layers(model),
         )
+
+    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
+        patch = model.diffusion_model.patch_size
+        rows, cols = (-(-side // patch) for side in latent[-2:])  # padded to whole tokens
+        return TokenShape(rows, cols, patch, *latent[:-2])
 
     def default_rule(self, base_ratio: float) -> Rule:
         return Bind(base_ratio)

@@ -22,7 +22,7 @@ from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths
 from ..prompts import Text
 from ..scoped import scoped_forwards
-from .base import CallInputs, TokenShape
+from .base import CallInputs
 from .joint import JointFamily, text_by_text, with_regions
 
 
@@ -48,11 +48,6 @@ class Lumina2(JointFamily):
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.cap_embedder[1].in_features
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        height, width = latent
-        return TokenShape(-(-height // patch), -(-width // patch), patch)
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> Any:
         mask = text.get("attention_mask")

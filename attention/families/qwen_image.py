@@ -15,7 +15,7 @@ import torch
 
 from ..joint_call import JointCall
 from ..scoped import scoped_forwards
-from .base import CallInputs, TokenShape
+from .base import CallInputs
 from .joint import JointFamily, restarted
 
 
@@ -30,11 +30,6 @@ class QwenImage(JointFamily):
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.txt_in.in_features
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        frames, height, width = latent
-        return TokenShape(-(-height // patch), -(-width // patch), patch, frames)
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:

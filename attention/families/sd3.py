@@ -15,7 +15,7 @@ import torch
 
 from ..joint_call import JointCall
 from ..scoped import scoped_forwards
-from .base import CallInputs, TokenShape
+from .base import CallInputs
 from .joint import JointFamily, text_by_text
 
 
@@ -35,11 +35,6 @@ class SD3(JointFamily):
 
     def text_width(self, model: Any) -> int:
         return model.diffusion_model.context_embedder.in_features
-
-    def token_shape(self, model: Any, latent: tuple[int, ...], layer: int) -> TokenShape:
-        patch = model.diffusion_model.patch_size
-        height, width = latent
-        return TokenShape((height + 1) // patch, (width + 1) // patch, patch)
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:

@@ -165,7 +165,7 @@ def test_references_stay_with_the_global_prompt():
 def test_hidream_references_of_odd_width_are_refused():
     """The host joins the pictures before it cuts tokens: one of them would hold both."""
     tiny = TINY["HiDream"]
-    given = {"concat_latent_image": torch.zeros(1, 16, 16, 11)}
+    given: dict[str, Any] = {"concat_latent_image": torch.zeros(1, 16, 16, 11)}
     model = patch(tiny, tiny.model(), [tiny.conditioning(LEFT)])
     with pytest.raises(HostError, match="multiple of 16 pixels"):
         tiny.sample(model, marked(tiny, **given), tiny.conditioning(NEGATIVE, **given), width=11)
