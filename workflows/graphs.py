@@ -206,8 +206,8 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
         latent=latent.out("LATENT"),
         base_ratio=drawn.base_ratio,
     )  # fmt: skip
-    graph.column("Sample", 380, AMBER)
-    graph.node("PreviewImage", "Weights", inputs={"images": editor.out("weights")}, picture_px=320)
+    graph.column("Sample", 360, AMBER)
+    graph.node("PreviewImage", "Weights", inputs={"images": editor.out("weights")}, picture_px=390)
     sampler = graph.node(
         "KSampler",
         inputs={
@@ -226,11 +226,11 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
     image = graph.node(
         "VAEDecode", inputs={"samples": sampler.out("LATENT"), "vae": loader.out("VAE")}
     )
-    graph.column("Is the right object in the right region?", 560, BLUE)
+    graph.column("Is the right object in the right region?", 460, BLUE)
     graph.node(
         "SaveImage",
         inputs={"images": image.out("IMAGE"), "filename_prefix": "drawn/regional"},
-        picture_px=400,
+        picture_px=520,
     )
     score = graph.node(
         "RegionalDiT_ScoreDemoScene",

@@ -27,6 +27,7 @@ export function addReport(node) {
     if (typeof report !== "string") return;
     text.textContent = report;
     root.classList.toggle("rdit-none", !report);
+    root.classList.toggle("widget-expands", Boolean(report)); // the Vue renderer gives it the room
     const [width, wanted] = node.computeSize();
     node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], wanted)]);
     node.setDirtyCanvas?.(true, true);

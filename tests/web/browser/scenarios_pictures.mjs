@@ -10,14 +10,14 @@ import { EDITOR, Editor, addNode, dropFile, editorIds, openComfy, run, settle, v
 async function picture(stage, page, name, clip) {
   await page.mouse.move(5, 500);
   await settle(page, 300);
-  await page.screenshot({ path: path.join(stage.pictures, `${name}.jpg`), type: "jpeg", quality: 88, clip });
+  await page.screenshot({ path: path.join(stage.pictures, `${name}.jpg`), type: "jpeg", quality: 80, clip });
 }
 
 /** The editor alone: regions that overlap, one painted, and the tokens. @param {Stage} stage @param {{vue: boolean, palette: "dark"|"light", name: string}} how */
 export async function editorPicture(stage, how) {
-  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1060, ratio: 1 });
+  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1120 });
   await view(page, 1, [0, 0]);
-  const editor = new Editor(page, await addNode(page, EDITOR, [200, 110]));
+  const editor = new Editor(page, await addNode(page, EDITOR, [250, 170]));
   await editor.draw([0, 0.02, 0.5, 1], "a green wall with a wooden shelf full of old books");
   await editor.draw([0.5, 0.02, 1, 0.6], "a tall window, an orange tree outside in the sun");
   await editor.draw([0.36, 0.52, 0.9, 0.97], "a blue chair on a wooden floor");
@@ -38,15 +38,16 @@ export async function editorPicture(stage, how) {
     const node = globalThis.app.graph.getNodeById(id);
     return [...node.pos, ...node.size];
   }, editor.id);
+  await page.evaluate(() => globalThis.app.canvas.deselectAll());
   await picture(stage, page, how.name, { x: box[0] - 20, y: box[1] - 45, width: box[2] + 40, height: box[3] + 65 });
   return editor.plan();
 }
 
 /** The empty state. @param {Stage} stage @param {{vue: boolean, palette: "dark"|"light", name: string}} how */
 export async function emptyPicture(stage, how) {
-  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1060 });
+  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1120 });
   await view(page, 1, [0, 0]);
-  await addNode(page, EDITOR, [200, 110]);
+  await addNode(page, EDITOR, [350, 160]);
   await picture(stage, page, how.name);
   return null;
 }
@@ -57,6 +58,9 @@ export async function workflowPicture(stage, how) {
   await dropFile(page, "workflow.json", "application/json", (await readFile(how.workflow)).toString("base64"));
   await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3);
   await settle(page, 1000);
+  // What the server still knows of the last run would not be run, and so not be reported, again.
+  await page.request.post(`${stage.url}/free`, { data: { free_memory: true } });
+  await settle(page, 1500);
   const end = how.run ? await run(page) : { kind: "not run" };
   for (const id of await editorIds(page)) {
     await new Editor(page, id).click(0.25, 0.5);
@@ -96,15 +100,25 @@ export async function templatesAndHelp(stage, how) {
   await settle(page, 2500);
   await page.getByText(how.pack, { exact: true }).first().click();
   await settle(page, 2500);
-  const shown = await page.evaluate(() =>
-    [...document.querySelectorAll("[role=dialog] img, .p-dialog img")]
-      .map((img) => /** @type {HTMLImageElement} */ (img))
-      .filter((img) => img.src.includes("workflow_templates"))
-      .map((img) => ({ src: img.src.split("/").pop(), fine: img.naturalWidth > 0 })),
-  );
+  const images = page.locator("[role=dialog] img[src*=workflow_templates], .p-dialog img[src*=workflow_templates]");
+  const shown = [];
+  for (const image of await images.all()) {
+    await image.scrollIntoViewIfNeeded();
+    await page.waitForTimeout(60);
+    shown.push(
+      await image.evaluate(async (i) => {
+        const img = /** @type {HTMLImageElement} */ (i);
+        await img.decode().catch(() => {});
+        return { src: img.src.split("/").pop(), fine: img.naturalWidth > 0 };
+      }),
+    );
+  }
+  await images.first().scrollIntoViewIfNeeded();
   await picture(stage, page, "templates");
   await page.keyboard.press("Escape");
-  await settle(page, 400);
+  await settle(page, 500);
+  if (await page.locator(".p-dialog, [role=dialog]").first().isVisible()) await page.mouse.click(30, 600);
+  await settle(page, 800);
   await view(page, 0.8, [0, 0]);
   const id = await addNode(page, EDITOR, [150, 130]);
   await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);

@@ -235,7 +235,7 @@ export class Renderer {
     const inset = ctx.lineWidth / 2;
     ctx.strokeRect(r.x + inset, r.y + inset, Math.max(1, r.width - 2 * inset), Math.max(1, r.height - 2 * inset));
     ctx.setLineDash([]);
-    if (region.feather > 0) featherLines(ctx, region, r, area, color);
+    if (region.feather > 0) featherLines(ctx, region, r, area, scene.theme.dark ? color : "rgba(0, 0, 0, 0.55)");
   }
 
   /** Numbers and prompts, placed from the front so that none lies on another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area */

@@ -36,7 +36,7 @@ export const STYLE = `
 .rdit-editor .rdit-empty { position: absolute; inset: 0; display: flex; flex-direction: column; gap: 8px;
   align-items: center; justify-content: center; text-align: center; padding: 12px; pointer-events: none; }
 .rdit-editor .rdit-empty strong { font-size: 15px; }
-.rdit-editor .rdit-empty p { margin: 0; max-width: 300px; }
+.rdit-editor .rdit-empty p { margin: 0; max-width: 320px; }
 .rdit-editor .rdit-empty .rdit-card { display: flex; flex-direction: column; gap: 8px; align-items: center;
   padding: 14px 18px; border-radius: 8px; background: var(--comfy-menu-bg, #353535);
   border: 1px solid var(--border-color, #4e4e4e); }
