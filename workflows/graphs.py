@@ -10,7 +10,7 @@ from ui_graph import Graph, Node, Output, Schemas
 
 # Group colours as the editor's own menu offers them.
 BLUE, GREEN, VIOLET, AMBER, GREY = "#3f789e", "#88AA88", "#8888AA", "#b58b2a", "#777777"
-REPORT_PX = 230  # room below the patch for what it says after a run
+REPORT_PX = 310  # room below the patch for what it says after a run
 SPLITS = {1: "W (columns)", 2: "grid", 3: "grid"}  # by number of rows
 
 # Steps, sampler, scheduler, cfg, denoise and size are those of arXiv 2501.07070, III-A (its

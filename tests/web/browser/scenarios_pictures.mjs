@@ -10,7 +10,7 @@ import { EDITOR, Editor, addNode, dropFile, editorIds, openComfy, run, settle, v
 async function picture(stage, page, name, clip) {
   await page.mouse.move(5, 500);
   await settle(page, 300);
-  await page.screenshot({ path: path.join(stage.pictures, `${name}.jpg`), type: "jpeg", quality: 80, clip });
+  await page.screenshot({ path: path.join(stage.pictures, `${name}.jpg`), type: "jpeg", quality: 74, clip });
 }
 
 /** The editor alone: regions that overlap, one painted, and the tokens. @param {Stage} stage @param {{vue: boolean, palette: "dark"|"light", name: string}} how */
@@ -73,8 +73,8 @@ export async function workflowPicture(stage, how) {
     const top = Math.min(...graph._nodes.map((n) => n.pos[1])) - 100;
     const right = Math.max(...graph._nodes.map((n) => n.pos[0] + n.size[0])) + 40;
     const bottom = Math.max(...graph._nodes.map((n) => n.pos[1] + n.size[1])) + 40;
-    canvas.ds.scale = Math.min(1880 / (right - left), 1010 / (bottom - top));
-    canvas.ds.offset = [90 / canvas.ds.scale - left, 100 / canvas.ds.scale - top];
+    canvas.ds.scale = Math.min(1880 / (right - left), 940 / (bottom - top));
+    canvas.ds.offset = [90 / canvas.ds.scale - left, 130 / canvas.ds.scale - top];
     canvas.setDirty(true, true);
   });
   await settle(page, 1200);
@@ -100,7 +100,7 @@ export async function templatesAndHelp(stage, how) {
   await settle(page, 2500);
   await page.getByText(how.pack, { exact: true }).first().click();
   await settle(page, 2500);
-  const images = page.locator("[role=dialog] img[src*=workflow_templates], .p-dialog img[src*=workflow_templates]");
+  const images = page.locator(`img[src*="workflow_templates/${how.pack}"]`);
   const shown = [];
   for (const image of await images.all()) {
     await image.scrollIntoViewIfNeeded();
