@@ -61,10 +61,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextStates:
-    """A regional prompt's text tokens [1, T, C_text] on the device, and a key to cache under."""
+    """A regional prompt's text on the device, and a key to cache under.
+
+    Attributes:
+        key: for caches.
+        states: what the family's ``text_states`` made: [1, T, C_text], or several such tensors
+            where the model has several text streams.
+    """
 
     key: Hashable
-    states: torch.Tensor
+    states: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
