@@ -219,8 +219,7 @@ def measure(tokens: int, args: argparse.Namespace, model: Any, device: Any, dtyp
     memory = {}
     with torch.inference_mode():
         for key, call in calls.items():
-            call()  # warms up: plans and groups are made here
-            memory[key] = peak_bytes(call, device)
+            memory[key] = peak_bytes(call, device)  # warms up as well: plans are made here
         for _ in range(args.rounds):
             for key, call in calls.items():
                 wait(device)
