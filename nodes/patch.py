@@ -29,7 +29,11 @@ class PatchCrossAttention(io.ComfyNode):
             "Regional Conditioning to the sampler's positive. Several of these in a row compose; "
             "in a layer that two of them claim, the later one acts.",
             inputs=[
-                io.Model.Input("model", tooltip="A diffusion transformer: HunyuanDiT 1.1 or 1.2."),
+                io.Model.Input(
+                    "model",
+                    tooltip="A diffusion model with cross-attention (HunyuanDiT, PixArt, SDXL, "
+                    "Wan ...) or joint attention (Flux, SD3.5, Qwen-Image ...).",
+                ),
                 Regional.Input("regional", tooltip="From Regional Conditioning."),
                 io.Int.Input(
                     "first_layer",
@@ -43,7 +47,7 @@ class PatchCrossAttention(io.ComfyNode):
                     default=-1,
                     min=-1,
                     max=1000,
-                    tooltip="Last block that is patched. -1: what the rule asks for (couple: all "
+                    tooltip="Last block that is patched. -1: what the rule asks for (most rules: all "
                     "blocks; rcac: 21 of 40).",
                 ),
                 io.Float.Input(
@@ -75,7 +79,8 @@ class PatchCrossAttention(io.ComfyNode):
                 RuleSocket.Input(
                     "rule",
                     optional=True,
-                    tooltip="Another rule than the default 'couple' with the base ratio above.",
+                    tooltip="Another rule than the default with the base ratio above: 'couple' for "
+                    "cross-attention, 'bind' for joint attention.",
                 ),
                 io.Latent.Input(
                     "latent",
