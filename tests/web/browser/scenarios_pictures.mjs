@@ -96,25 +96,24 @@ export async function workflowPicture(stage, how) {
 /** The template browser and the help page. @param {Stage} stage @param {{pack: string}} how */
 export async function templatesAndHelp(stage, how) {
   const { page } = await openComfy(stage, { width: 1500, height: 950 });
+  /** Pictures that the browser of templates showed. @type {string[]} */
+  const shown = [];
+  const seen = (/** @type {import("playwright-core").Response} */ response) => {
+    const found = response.url().match(/workflow_templates\/[^/]+\/([^/?]+)\.jpg/);
+    if (found && response.ok()) shown.push(decodeURIComponent(found[1]));
+  };
+  page.on("response", seen);
   await page.evaluate(() => globalThis.app.extensionManager.command.execute("Comfy.BrowseTemplates"));
   await settle(page, 2500);
   await page.getByText(how.pack, { exact: true }).first().click();
   await settle(page, 2500);
-  const images = page.locator(`img[src*="workflow_templates/${how.pack}"]`);
-  const shown = [];
-  for (const image of await images.all()) {
-    await image.scrollIntoViewIfNeeded();
-    await page.waitForTimeout(60);
-    shown.push(
-      await image.evaluate(async (i) => {
-        const img = /** @type {HTMLImageElement} */ (i);
-        await img.decode().catch(() => {});
-        return { src: img.src.split("/").pop(), fine: img.naturalWidth > 0 };
-      }),
-    );
-  }
-  await images.first().scrollIntoViewIfNeeded();
   await picture(stage, page, "templates");
+  await page.mouse.move(850, 600);
+  for (let i = 0; i < 12; i++) {
+    await page.mouse.wheel(0, 350);
+    await page.waitForTimeout(250);
+  }
+  page.off("response", seen);
   await page.keyboard.press("Escape");
   await settle(page, 500);
   if (await page.locator(".p-dialog, [role=dialog]").first().isVisible()) await page.mouse.click(30, 600);
