@@ -1,0 +1,127 @@
+"""What the joint workflows promise: the makers' settings, a prompt per region, the sketch's way."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+KIND = ("flux", "sd35", "qwen_image")
+PREFIX = "RegionalDiT_"
+
+
+def only(api: dict[str, Any], class_type: str) -> tuple[str, dict[str, Any]]:
+    """Id and inputs of the one node of a class."""
+    (found,) = ((i, n["inputs"]) for i, n in api.items() if n["class_type"] == class_type)
+    return found
+
+
+def classes(api: dict[str, Any]) -> set[str]:
+    return {node["class_type"] for node in api.values()}
+
+
+def note(ui: dict[str, Any]) -> str:
+    (node,) = (node for node in ui["nodes"] if node["type"] == "MarkdownNote")
+    return node["widgets_values"][0]
+
+
+def test_settings_of_the_model(name: str, api: dict[str, Any]) -> None:
+    _, sampler = only(api, "KSampler")
+    assert (sampler["sampler_name"], sampler["scheduler"]) == ("euler", "sgm_uniform")
+    _, latent = only(api, "EmptySD3LatentImage")
+    steps, cfg, size = {
+        "flux": (24, 1.0, 1024), "sd35": (28, 4.5, 1024), "qwen": (20, 2.5, 1328),
+    }[name.split("_")[0]]  # fmt: skip
+    if name.endswith("sketch"):
+        steps = 32
+    assert (sampler["steps"], sampler["cfg"], sampler["denoise"]) == (steps, cfg, 1.0)
+    assert (latent["width"], latent["height"], latent["batch_size"]) == (size, size, 1)
+    guided = "FluxGuidance" in classes(api)
+    assert guided == name.startswith("flux")
+    if guided:
+        node, guidance = only(api, "FluxGuidance")
+        assert guidance["guidance"] == 3.5
+        assert sampler["positive"] == [node, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "node", "shift"),
+    [("sd35", "ModelSamplingSD3", 3.0), ("qwen_image", "ModelSamplingAuraFlow", 3.1)],
+)
+def test_shift_of_the_model(
+    name: str, api: dict[str, Any], kind: str, node: str, shift: float
+) -> None:
+    assert (node in classes(api)) == name.startswith(kind)
+    if name.startswith(kind):
+        shifted, inputs = only(api, node)
+        assert inputs["shift"] == shift
+        assert only(api, f"{PREFIX}PatchCrossAttention")[1]["model"] == [shifted, 0]
+
+
+def test_note_names_every_file_and_the_rule(
+    name: str, api: dict[str, Any], ui: dict[str, Any]
+) -> None:
+    text = note(ui)
+    loaders = ("ckpt_name", "unet_name", "clip_name", "vae_name", "lora_name", "control_net_name")
+    files = [n["inputs"][key] for n in api.values() for key in loaders if key in n["inputs"]]
+    assert files and all(f"**{file}**" in text for file in files)
+    assert text.count("https://huggingface.co/") == len(files)
+    sketched = name.endswith("sketch")
+    assert ("**Attention Specialty Tuning**" in text) == sketched
+    assert ("**bind**" in text) == (not sketched)
+    assert ("rule" in only(api, f"{PREFIX}PatchCrossAttention")[1]) == sketched
+
+
+def test_one_prompt_per_region(name: str, generate: ModuleType) -> None:
+    from regional_dit.attention.split import split_canvas
+    from regional_dit.planner.offline import plan_offline
+
+    if name in generate.SKETCHES:
+        setting = generate.SKETCHES[name]
+        phrases = [line.split(" -> ")[1] for line in setting.legend.splitlines()]
+        assert len(phrases) == 3
+        assert all(setting.prompt.count(phrase) == 1 for phrase in phrases)
+        return
+    setting = generate.JOINT[name]
+    regions = split_canvas(setting.rows, setting.columns).regions
+    plan = plan_offline(setting.sentence, None, [region.bounds for region in regions])
+    assert plan.notes == ()
+    assert len({region.prompt() for region in plan.regions}) == len(regions)
+
+
+def test_lora_and_controlnet_lie_on_the_way(name: str, api: dict[str, Any]) -> None:
+    assert ("LoraLoader" in classes(api)) == (name == "flux_lora_controlnet")
+    if name != "flux_lora_controlnet":
+        return
+    lora, _ = only(api, "LoraLoader")
+    conditioning, encoded = only(api, f"{PREFIX}RegionalConditioning")
+    assert only(api, f"{PREFIX}PatchCrossAttention")[1]["model"] == [lora, 0]
+    assert encoded["clip"] == [lora, 1]
+    net, applied = only(api, "ControlNetApplyAdvanced")
+    assert (applied["positive"], applied["negative"]) == ([conditioning, 1], [conditioning, 2])
+    assert only(api, "FluxGuidance")[1]["conditioning"] == [net, 0]
+    assert only(api, "KSampler")[1]["negative"] == [net, 1]
+
+
+def test_a_sketch_leads_to_the_rule(name: str, api: dict[str, Any]) -> None:
+    assert (f"{PREFIX}RegionsFromSketch" in classes(api)) == name.endswith("sketch")
+    if not name.endswith("sketch"):
+        return
+    sketch, _ = only(api, f"{PREFIX}RegionsFromSketch")
+    prompt, _ = only(api, "PrimitiveStringMultiline")
+    conditioning, encoded = only(api, f"{PREFIX}RegionalConditioning")
+    assert (encoded["regions"], encoded["prompts"]) == ([sketch, 0], [sketch, 1])
+    assert encoded["global_prompt"] == [prompt, 0]
+    phrases, bound = only(api, f"{PREFIX}BindPhrases")
+    assert (bound["regions"], bound["phrases"]) == ([sketch, 0], [sketch, 1])
+    assert (bound["positive"], bound["prompt"]) == ([conditioning, 1], [prompt, 0])
+    rule, tuning = only(api, f"{PREFIX}RuleSpecialtyTuning")
+    assert tuning["phrases"] == [phrases, 0]
+    assert only(api, f"{PREFIX}PatchCrossAttention")[1]["rule"] == [rule, 0]
+    sampled = (
+        only(api, "FluxGuidance")[1]["conditioning"]
+        if name.startswith("flux")
+        else (only(api, "KSampler")[1]["positive"])
+    )
+    assert sampled == [phrases, 1], "the sampler sees the prompt with the phrases in their places"

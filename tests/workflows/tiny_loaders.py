@@ -1,0 +1,148 @@
+"""Loader nodes under the host's names that give tiny random models of the host's classes.
+
+A workflow then runs as shipped, without gigabytes of weights: its text encoders have the host's own
+tokenizers, its networks the host's own code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import comfy.controlnet
+import comfy.model_patcher
+import comfy.ops
+import comfy.sd
+import comfy.utils
+import torch
+from comfy.ldm.flux.controlnet import ControlNetFlux
+from comfy.ldm.wan.vae import WanVAE
+from tiny_flux_clip import CLIP_G_DIM, CLIP_L_DIM, SD3_DIM, TEXT_ENCODERS
+from tiny_joint import TINY, TinyJoint, flux, qwen_image, sd3
+
+KL = {
+    "embed_dim": 16,
+    "ddconfig": {
+        "double_z": True, "z_channels": 16, "resolution": 256, "in_channels": 3, "out_ch": 3,
+        "ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [],
+        "dropout": 0.0,
+    },
+}  # fmt: skip
+QWEN_TEXT_DIM = 64  # of the tiny encoder
+
+torch.set_num_threads(1)  # tiny models: a second thread only waits
+
+
+@cache
+def model(family: str) -> Any:
+    """ModelPatcher of a family, as wide as its tiny text encoder; never changed by a run."""
+    if family == "SD3":
+        context = {"in_features": SD3_DIM, "out_features": 128}
+        widths = {
+            "adm_in_channels": CLIP_L_DIM + CLIP_G_DIM,
+            "context_embedder_config": {"target": "torch.nn.Linear", "params": context},
+        }
+        return TinyJoint(lambda: sd3(**widths), SD3_DIM, None, 16, 6).model()
+    if family == "Qwen-Image":
+        return TinyJoint(lambda: wide(qwen_image), QWEN_TEXT_DIM, None, 16, 6).model()
+    return TINY[family].model()
+
+
+def wide(build: Callable[[], Any]) -> Any:
+    """A base model anew, for prompts of the width of the tiny Qwen."""
+    base = build()
+    config = {**base.model_config.unet_config, "joint_attention_dim": QWEN_TEXT_DIM}
+    return type(base)(type(base.model_config)(config), device=torch.device("cpu"))
+
+
+@cache
+def clip(family: str) -> comfy.sd.CLIP:
+    """The family's text encoders and tokenizers."""
+    return TEXT_ENCODERS[family]()
+
+
+@cache
+def vae(family: str) -> comfy.sd.VAE:
+    """The autoencoder of the host's class for the family."""
+    if family == "Qwen-Image":
+        network = WanVAE(dim=8, z_dim=16, temperal_downsample=[False, True, True])
+        return comfy.sd.VAE(sd=randomized(network).state_dict(), dtype=torch.float32)
+    made = comfy.sd.VAE(sd={}, config={"params": KL}, dtype=torch.float32)
+    made.latent_channels = 16
+    randomized(made.first_stage_model)
+    return made
+
+
+def randomized(network: Any) -> Any:
+    """Weights that keep a signal's size, norms near one."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+            fan_in = tensor[0].numel() if tensor.ndim > 1 else 100
+            noise = torch.randn(tensor.shape, generator=generator) * fan_in**-0.5
+            is_norm = tensor.squeeze().ndim == 1 and name.endswith(("scale", "weight", "gamma"))
+            tensor.copy_(noise + float(is_norm))
+    return network
+
+
+def control_net() -> comfy.controlnet.ControlNet:
+    """As the host loads the Flux ControlNets that see the picture itself."""
+    network = ControlNetFlux(
+        **{**model("Flux").model.model_config.unet_config, "depth": 1, "depth_single_blocks": 1},
+        device="cpu",
+        operations=comfy.ops.manual_cast,
+    )
+    randomized(network)
+    device = torch.device("cpu")
+    extra = ["y", "guidance"]
+    return comfy.controlnet.ControlNet(network, load_device=device, extra_conds=extra)
+
+
+def write_lora(path: Path) -> None:
+    """A LoRA file for all attention weights of the tiny Flux."""
+    tensors = {}
+    generator = torch.Generator().manual_seed(7)
+    for key, weight in flux().diffusion_model.named_parameters():
+        if ("attn" in key or "linear1" in key) and key.endswith(".weight") and weight.ndim == 2:
+            stem = f"diffusion_model.{key.removesuffix('.weight')}"
+            for part, shape in (("A", (4, weight.shape[1])), ("B", (weight.shape[0], 4))):
+                noise = torch.randn(shape, generator=generator) * 0.3
+                tensors[f"{stem}.lora_{part}.weight"] = noise
+    comfy.utils.save_torch_file(tensors, str(path))
+
+
+def loader(returns: tuple[str, ...], make: Callable[..., tuple[Any, ...]], *files: str) -> type:
+    """A node class with these outputs; its inputs take any file name."""
+
+    class Loader:
+        CATEGORY = "testing"
+        RETURN_TYPES = returns
+        FUNCTION = "load"
+
+        @classmethod
+        def INPUT_TYPES(cls) -> dict[str, Any]:
+            return {"required": {name: ("STRING", {}) for name in files}}
+
+        def load(self, **inputs: Any) -> tuple[Any, ...]:
+            return make(**inputs)
+
+    return Loader
+
+
+def loaders(family: str) -> dict[str, type]:
+    """Node name -> class, for the loaders that the joint workflows use."""
+
+    def whole(ckpt_name: str) -> tuple[Any, ...]:
+        return model(family), clip(family), vae(family)
+
+    return {
+        "CheckpointLoaderSimple": loader(("MODEL", "CLIP", "VAE"), whole, "ckpt_name"),
+        "UNETLoader": loader(("MODEL",), lambda **_: (model(family),), "unet_name", "weight_dtype"),
+        "CLIPLoader": loader(("CLIP",), lambda **_: (clip(family),), "clip_name", "type", "device"),
+        "VAELoader": loader(("VAE",), lambda **_: (vae(family),), "vae_name"),
+        "ControlNetLoader": loader(
+            ("CONTROL_NET",), lambda **_: (control_net(),), "control_net_name"
+        ),
+    }
