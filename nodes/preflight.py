@@ -55,11 +55,22 @@ def _token_lines(
     family: Family, model: Any, patch: RegionalPatch, latent: dict[str, Any]
 ) -> list[str]:
     size = tuple(latent["samples"].shape[2:])
+    height, width = size[-2:]
     shape = family.token_shape(model, size, patch.layers[0])
     grid = TokenGrid(
-        shape.rows, shape.cols, shape.patch, *size[-2:], 0, 0, *size[-2:],
-        frames=shape.frames, first_frame=0, full_frames=size[0] if len(size) == 3 else 1,
-    )  # fmt: skip
+        rows=shape.rows,
+        cols=shape.cols,
+        patch=shape.patch,
+        height=height,
+        width=width,
+        top=0,
+        left=0,
+        full_height=height,
+        full_width=width,
+        frames=shape.frames,
+        first_frame=0,
+        full_frames=size[0] if len(size) == 3 else 1,
+    )
     regions = patch.prompts.regions
     shares = token_coverage(regions, grid)
     owned = (shares > 0.5).sum(1).tolist()
