@@ -47,7 +47,7 @@ class PatchCrossAttention(io.ComfyNode):
                     default=-1,
                     min=-1,
                     max=1000,
-                    tooltip="Last block that is patched. -1: what the rule asks for (most rules: all "
+                    tooltip="Last block that is patched. -1: what the rule asks for (most: all "
                     "blocks; rcac: 21 of 40).",
                 ),
                 io.Float.Input(
