@@ -1,0 +1,63 @@
+"""The pack as a stranger gets it: the files that an archive holds, and a server of its own."""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from regional_dit.headless.environment import Environment
+from regional_dit.headless.progress import Progress
+
+LEFT_OUT = (".git", "__pycache__", "output", ".venv", "node_modules", ".pytest_cache", ".ruff_cache")
+
+
+def tracked_files(repo: Path) -> list[str]:
+    """Files of the clone as git knows them; of an unpacked archive, all that are in it."""
+    if (repo / ".git").exists() and shutil.which("git"):
+        command = ["git", "-C", str(repo), "ls-files", "-z"]
+        listed = subprocess.run(command, capture_output=True, check=True).stdout.decode("utf-8")
+        return [name for name in listed.split("\0") if name and (repo / name).is_file()]
+    return [
+        path.relative_to(repo).as_posix()
+        for path in repo.rglob("*")
+        if path.is_file() and not set(LEFT_OUT) & set(path.relative_to(repo).parts)
+    ]
+
+
+def archived_files(repo: Path) -> list[str]:
+    """What the registry's client packs: tracked files, less those that ``.comfyignore`` names.
+
+    Our ``.comfyignore`` holds folders and plain patterns only, so this is the whole rule.
+    """
+    ignore = repo / ".comfyignore"
+    patterns = ignore.read_text(encoding="utf-8").split() if ignore.is_file() else []
+
+    def ignored(name: str) -> bool:
+        return any(
+            name.startswith(pattern) if pattern.endswith("/") else fnmatch.fnmatch(name, pattern)
+            for pattern in patterns
+        )
+
+    return [name for name in tracked_files(repo) if not ignored(name)]
+
+
+@pytest.fixture(scope="session")
+def archive(repo: Path) -> list[str]:
+    """Paths in the archive, relative to its root."""
+    return archived_files(repo)
+
+
+@pytest.fixture(scope="session")
+def environment(comfyui: Path) -> Environment:
+    """The ComfyUI that the tests run in, with the Python that runs them."""
+    return Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
+
+
+@pytest.fixture
+def quiet() -> Progress:
+    return Progress(io.StringIO())

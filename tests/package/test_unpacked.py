@@ -1,0 +1,75 @@
+"""The archive, unpacked into a clean ComfyUI's ``custom_nodes`` under an awkward name, works."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from regional_dit.headless import api
+from regional_dit.headless.client import Client
+from regional_dit.headless.environment import Environment
+from regional_dit.headless.progress import Progress
+from regional_dit.nodes import NODES
+
+NAME = "my regional-dit 2.0 copy"
+
+
+@pytest.fixture(scope="module")
+def unpacked(
+    repo: Path, archive: list[str], environment: Environment, tmp_path_factory
+) -> Iterator[tuple[str, Path]]:
+    """Address of a server that loaded the copy, and the copy's folder."""
+    base = tmp_path_factory.mktemp("clean ComfyUI")
+    copy = base / "custom_nodes" / NAME
+    for name in archive:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(repo / name, copy / name)
+    command = [
+        sys.executable, str(copy / "headless"), "serve", "--cpu", "--base-dir", str(base),
+        "--comfyui", str(environment.comfyui), "--python", str(environment.python),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy())
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "http://127.0.0.1:" in line, (base / "server.log").read_text("utf-8", "replace")
+        yield line.split()[-1], copy
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_all_nodes_are_there(unpacked: tuple[str, Path]) -> None:
+    url, copy = unpacked
+    info = api.get_json(f"{url}/object_info", timeout_s=60)
+    ours = {key for key, node in info.items() if node["python_module"] == f"custom_nodes.{NAME}"}
+    assert ours == {node.GET_SCHEMA().node_id for node in NODES}
+    assert [p.name for p in copy.parent.iterdir()] == [NAME]
+
+
+def test_its_scripts_and_help_are_served(unpacked: tuple[str, Path]) -> None:
+    url, copy = unpacked
+    scripts = api.get_json(f"{url}/extensions", timeout_s=60)
+    ours = [path for path in scripts if NAME in urllib.parse.unquote(path)]
+    assert any(path.endswith("js/regional_dit.js") for path in ours)
+    for name in ["js/regional_dit.js", "docs/RegionalDiT_RegionSplit.md"]:
+        served = api.request(f"{url}/extensions/{urllib.parse.quote(NAME)}/{name}")
+        assert served == (copy / "web" / name).read_bytes()
+
+
+def test_a_demo_workflow_runs(unpacked: tuple[str, Path], quiet: Progress, tmp_path: Path) -> None:
+    """Weights and all: one step of the first demo."""
+    url, copy = unpacked
+    text = (copy / "workflows" / "api" / "demo_2_regions.json").read_text(encoding="utf-8")
+    workflow = json.loads(text)
+    for node in workflow.values():
+        if node["class_type"] == "KSampler":
+            node["inputs"]["steps"] = 1
+    assert Client(url, quiet).run(workflow, tmp_path).files
