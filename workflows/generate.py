@@ -5,7 +5,7 @@
 
 This script is their only source: change it, not the files. The pictures are what the workflows
 themselves make: the demo's come from the demo model; HunyuanDiT's weights are not at hand here, so
-its pictures show the regions and no more.
+its pictures show the regions and no more, and those of the joint models show the graph.
 """
 
 from __future__ import annotations
@@ -237,10 +237,12 @@ def main() -> None:
         sys.stdout.write(f"wrote workflows/{path}\n")
     write_sketch(FOLDER / SKETCH_FILE)
     if options.pictures:
+        import graph_pictures
         import workflow_pictures
 
-        regions_only = (*HUNYUANS, *COMPARISONS, *JOINT)
+        regions_only = (*HUNYUANS, *COMPARISONS)
         workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
+        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from ui_graph import Graph, Node, Output, Schemas
 
 SKETCH_FILE = "regional_dit_sketch.png"
 QWEN_SOURCE = "Comfy-Org/Qwen-Image_ComfyUI"
+NOTE_PX = 270  # a note without the lines that name files
 NEGATIVE = "blurry, low quality, watermark, text"
 
 
@@ -23,6 +24,7 @@ class Checkpoint:
         steps, cfg, size_px: of the KSampler and the latent.
         guidance: of FluxGuidance, or None where the model has no such input.
         shift: (node, value) of the sigma shift that its own workflow sets, or None.
+        pads: whether its text encoder fills short prompts up to hundreds of tokens.
     """
 
     title: str
@@ -32,6 +34,7 @@ class Checkpoint:
     size_px: int = 1024
     guidance: float | None = None
     shift: tuple[str, float] | None = None
+    pads: bool = False
 
     def where(self) -> str:
         """Which files to put where."""
@@ -46,7 +49,7 @@ class Checkpoint:
 FLUX = Checkpoint(
     "Flux.1 dev",
     (("flux1-dev-fp8.safetensors", "checkpoints", 17.2, "Comfy-Org/flux1-dev"),),
-    steps=24, cfg=1.0, guidance=3.5,
+    steps=24, cfg=1.0, guidance=3.5, pads=True,
 )  # fmt: skip
 SD35 = Checkpoint(
     "SD3.5 large",
@@ -118,16 +121,17 @@ def build_joint(schemas: Schemas, setting: JointRegions) -> Graph:
         )
     graph.column("Model and canvas", 400, GREY)
     graph.note(
-        f"## {checkpoint.title}, {n} regions\n{checkpoint.where()}\n\n{extra}"
+        f"## {checkpoint.title}, {n} regions{', LoRA and ControlNet' if extra else ''}\n"
+        f"{checkpoint.where()}\n\n{extra}"
         "The rule is the default, **bind**: each region's text and image see each other, the "
         "global prompt keeps its share (*base_ratio*), the image stays open to itself except in "
         "the middle layers during the first fifth of the denoising; in the second half the model "
         "runs unpatched.\n\n"
         "- Change the sentence in *LLM Progressive Prompt*, or name an endpoint there.\n"
         "- For attributes that must not mix connect *Rule: Bind* with *release_at* 1.\n"
-        "- *Rule: RPF* is the paper's rule (arXiv 2411.02395) with its published presets.\n"
-        "- *trim_padding* in *Regional Conditioning* makes Flux faster.",
-        470 if setting.with_lora_and_controlnet else 400,
+        "- *Rule: RPF* is the paper's rule (arXiv 2411.02395) with its published presets."
+        + ("\n- *trim_padding* in *Regional Conditioning* is faster." if checkpoint.pads else ""),
+        NOTE_PX + 25 * len(checkpoint.files) + (60 if extra else 0),
     )
     models = _models(graph, checkpoint)
     model, clip = models.model, models.clip
@@ -167,7 +171,7 @@ def build_sketch(schemas: Schemas, setting: Sketch) -> Graph:
         "- The prompt must contain every phrase of the legend word for word.\n"
         "- The sampler's positive is that of *Bind Phrases*.\n"
         "- Lower the weights where objects look cut out; raise them where they stray.",
-        430,
+        NOTE_PX + 25,
     )
     models = _models(graph, checkpoint)
     latent = _latent(graph, checkpoint)
@@ -177,7 +181,7 @@ def build_sketch(schemas: Schemas, setting: Sketch) -> Graph:
         "RegionalDiT_RegionsFromSketch",
         inputs={"image": image.out("IMAGE"), "legend": setting.legend},
     )
-    graph.node("PreviewImage", "Regions", inputs={"images": sketch.out("preview")}, picture_px=330)
+    graph.node("PreviewImage", "Regions", inputs={"images": sketch.out("preview")}, picture_px=240)
     graph.column("Prompt and phrases", 430, GREEN)
     prompt = graph.node("PrimitiveStringMultiline", "Prompt", inputs={"value": setting.prompt})
     conditioning = graph.node(
@@ -202,13 +206,13 @@ def build_sketch(schemas: Schemas, setting: Sketch) -> Graph:
         },
         text_box_px=70,
     )
+    show_text(graph, "Phrases and tokens", bound.out("report"), 220)
     graph.column("Regional prompting", 430, VIOLET)
     rule = graph.node("RegionalDiT_RuleSpecialtyTuning", inputs={"phrases": bound.out("phrases")})
     patch = add_patch(
         graph, models.model, conditioning, rule=rule.out("rule"), latent=latent.out("LATENT")
     )
-    show_text(graph, "Phrases and tokens", bound.out("report"), 220)
-    graph.node("PreviewImage", "Phrases", inputs={"images": bound.out("preview")}, picture_px=330)
+    graph.node("PreviewImage", "Phrases", inputs={"images": bound.out("preview")}, picture_px=260)
     _sampled(
         graph,
         setting,
@@ -252,7 +256,7 @@ def _controlled(
 ) -> tuple[Output, Output]:
     """Edges of a loaded picture, through the host's own ControlNet nodes."""
     graph.column("ControlNet", 360, GREEN)
-    image = graph.node("LoadImage", inputs={"image": "example.png"}, picture_px=200)
+    image = graph.node("LoadImage", inputs={"image": "example.png"}, picture_px=240)
     edges = graph.node("Canny", inputs={"image": image.out("IMAGE")})
     net = graph.node("ControlNetLoader", inputs={"control_net_name": CONTROLNET[0]})
     applied = graph.node(
@@ -304,9 +308,9 @@ def _sampled(
         },
     )
     image = graph.node("VAEDecode", inputs={"samples": sampler.out("LATENT"), "vae": models.vae})
-    graph.column("Picture", 560, BLUE)
+    graph.column("Picture", 480, BLUE)
     graph.node(
         "SaveImage",
         inputs={"images": image.out("IMAGE"), "filename_prefix": setting.prefix},
-        picture_px=560,
+        picture_px=480,
     )

@@ -153,6 +153,7 @@ class Graph:
             filled[name] = given.pop(name) if name in given else default_value(type_, options)
             height += text_box_px if options.get("multiline") else WIDGET_PX
             height += WIDGET_PX * has_seed_control(name, type_, options)
+            height += WIDGET_PX * bool(options.get("image_upload"))  # the button below it
         if given:
             raise KeyError(f"{class_type} has no input {', '.join(given)}.")
         height += SLOT_PX * max(sockets, len(schema["output"]))
