@@ -169,6 +169,8 @@ def test_objects_are_where_they_were_drawn(driver: Driver, repo: Path, vue: bool
         assert near(region["box"], wanted, 0.02)
     assert scene_score(driver, found["picture"], found["plan"]) == [True, True, True]
     assert "HunyuanDiT" in found["report"]["text"] and found["report"]["height"] > 50
+    without, underneath = found["underneath"]
+    assert without != underneath, "the picture of the run lies below the drawing"
     assert "HunyuanDiT" not in found["saved"], "a report is not saved in the workflow"
 
 

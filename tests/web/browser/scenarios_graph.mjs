@@ -16,7 +16,7 @@ export async function dropped(stage, how) {
     await page.evaluate(() => globalThis.app.graph.clear());
     await dropFile(page, name, type, (await readFile(path)).toString("base64"));
     await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3, null, { timeout: 20_000 });
-    await settle(page, 700);
+    await settle(page, 400);
     found[path] = await page.evaluate(async () => {
       const { output } = await globalThis.app.graphToPrompt();
       const seen = [...document.querySelectorAll(".p-dialog, [role=dialog]")].filter((e) => /** @type {HTMLElement} */ (e).offsetParent);

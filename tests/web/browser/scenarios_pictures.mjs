@@ -93,19 +93,27 @@ export async function workflowPicture(stage, how) {
   return { end: end.kind, overlaps };
 }
 
-/** The template browser and the help page. @param {Stage} stage @param {{pack: string}} how */
+/** The help page and the template browser. @param {Stage} stage @param {{pack: string}} how */
 export async function templatesAndHelp(stage, how) {
-  const { page } = await openComfy(stage, { width: 1500, height: 950 });
+  const { page, context } = await openComfy(stage, { width: 1500, height: 950 });
+  await view(page, 0.8, [0, 0]);
+  const id = await addNode(page, EDITOR, [150, 130]);
+  await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);
+  await settle(page, 500);
+  await page.locator('[data-testid="info-button"], .help-button').first().click();
+  await page.getByText("Draw regions with the mouse and write a prompt for each").first().waitFor();
+  await settle(page, 500);
+  await picture(stage, page, "help");
+  const help = await page.evaluate(() => document.body.innerText);
   /** Pictures that the browser of templates showed. @type {string[]} */
   const shown = [];
-  const seen = (/** @type {import("playwright-core").Response} */ response) => {
+  page.on("response", (response) => {
     const found = response.url().match(/workflow_templates\/[^/]+\/([^/?]+)\.jpg/);
     if (found && response.ok()) shown.push(decodeURIComponent(found[1]));
-  };
-  page.on("response", seen);
+  });
   await page.evaluate(() => globalThis.app.extensionManager.command.execute("Comfy.BrowseTemplates"));
   await settle(page, 2500);
-  await page.getByText(how.pack, { exact: true }).first().click();
+  await page.getByText(how.pack, { exact: true }).last().click();
   await settle(page, 2500);
   await picture(stage, page, "templates");
   await page.mouse.move(850, 600);
@@ -113,20 +121,9 @@ export async function templatesAndHelp(stage, how) {
     await page.mouse.wheel(0, 350);
     await page.waitForTimeout(250);
   }
-  page.off("response", seen);
-  await page.keyboard.press("Escape");
-  await settle(page, 500);
-  if (await page.locator(".p-dialog, [role=dialog]").first().isVisible()) await page.mouse.click(30, 600);
-  await settle(page, 800);
-  await view(page, 0.8, [0, 0]);
-  const id = await addNode(page, EDITOR, [150, 130]);
-  await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);
-  await settle(page, 500);
-  await page.locator('[data-testid="info-button"], .help-button').first().click();
-  await settle(page, 1500);
-  await picture(stage, page, "help");
-  const help = await page.evaluate(() => document.querySelector(".node-help-content")?.textContent ?? document.body.innerText);
-  return { shown, help: help.includes("Draw regions with the mouse and write a prompt for each") };
+  await context.close(); // with the dialog that is open
+  stage.current = null;
+  return { shown, help: help.includes("Draw regions with the mouse") && help.includes("plan_json") };
 }
 
 /** The editor in Chinese, and what the server tells the front end of the nodes. @param {Stage} stage */

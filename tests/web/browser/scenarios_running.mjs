@@ -38,13 +38,22 @@ export async function drawAndQueue(stage, how) {
     const element = node.widgets.find((w) => w.name === "report").element;
     return { text: element.innerText, height: element.getBoundingClientRect().height };
   });
+  const pixel = async () =>
+    (await editor.find("canvas")).evaluate((c) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (c);
+      const data = canvas.getContext("2d")?.getImageData(canvas.width * 0.3, canvas.height * 0.33, 1, 1).data ?? [];
+      return [...data].slice(0, 3);
+    });
+  const without = await pixel();
   await editor.press("picture");
+  await settle(page, 300);
+  const underneath = [without, await pixel()];
   const saved = await page.evaluate(() => {
     const node = globalThis.app.graph._nodes.find((n) => n.type === "RegionalDiT_PatchCrossAttention");
     return JSON.stringify(node.serialize().widgets_values);
   });
   const picture = made.flatMap((o) => o.images ?? []).find((i) => i.type === "output");
-  return { emptied: emptied.regions.length, plan, end: end.kind, detail: end.detail, picture, report, saved };
+  return { emptied: emptied.regions.length, plan, end: end.kind, detail: end.detail, picture, report, saved, underneath };
 }
 
 /** A plan of the planner: shown after a run, edited, kept, replaced by the next one. @param {Stage} stage @param {{vue: boolean}} how */
