@@ -85,5 +85,6 @@ def save_small(picture: Image.Image, path: Path) -> None:
         packed = io.BytesIO()
         resized.save(packed, "JPEG", quality=quality, optimize=True, progressive=True)
         if packed.tell() <= MAX_BYTES:
-            break
-    path.write_bytes(packed.getvalue())
+            path.write_bytes(packed.getvalue())
+            return
+    raise SystemExit(f"{path.name} does not fit into {MAX_BYTES} bytes: draw less, or narrower.")
