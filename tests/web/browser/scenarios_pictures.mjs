@@ -97,7 +97,7 @@ export async function workflowPicture(stage, how) {
 export async function templatesAndHelp(stage, how) {
   const { page, context } = await openComfy(stage, { width: 1500, height: 950 });
   await view(page, 0.8, [0, 0]);
-  const id = await addNode(page, EDITOR, [150, 130]);
+  const id = await addNode(page, EDITOR, [500, 300]);
   await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);
   await settle(page, 500);
   await page.locator('[data-testid="info-button"], .help-button').first().click();
