@@ -17,7 +17,8 @@ def test_pip_would_change_nothing(repo: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     command = [
         sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--quiet",
-        "--disable-pip-version-check", "--report", str(report), "-r", str(repo / "requirements.txt"),
+        "--disable-pip-version-check", "--report", str(report),
+        "-r", str(repo / "requirements.txt"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,19 +17,22 @@ from regional_dit.headless.environment import Environment
 from regional_dit.headless.progress import Progress
 from regional_dit.nodes import NODES
 
-NAME = "my regional-dit 2.0 copy"
+# ComfyUI itself serves no scripts from a folder whose name holds a space, so those are looked for
+# in the second copy. Node ids are the same in both: the one that is loaded later counts.
+SPACED, PLAIN = "my regional-dit 2.0 copy", "Regional-DiT_v0.1"
 
 
 @pytest.fixture(scope="module")
 def unpacked(
     repo: Path, archive: list[str], environment: Environment, tmp_path_factory
 ) -> Iterator[tuple[str, Path]]:
-    """Address of a server that loaded the copy, and the copy's folder."""
+    """Address of a server that loaded both copies, and the folder of the second."""
     base = tmp_path_factory.mktemp("clean ComfyUI")
-    copy = base / "custom_nodes" / NAME
-    for name in archive:
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(repo / name, copy / name)
+    for folder in (SPACED, PLAIN):
+        copy = base / "custom_nodes" / folder
+        for name in archive:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(repo / name, copy / name)
     command = [
         sys.executable, str(copy / "headless"), "serve", "--cpu", "--base-dir", str(base),
         "--comfyui", str(environment.comfyui), "--python", str(environment.python),
@@ -49,18 +51,25 @@ def unpacked(
 def test_all_nodes_are_there(unpacked: tuple[str, Path]) -> None:
     url, copy = unpacked
     info = api.get_json(f"{url}/object_info", timeout_s=60)
-    ours = {key for key, node in info.items() if node["python_module"] == f"custom_nodes.{NAME}"}
+    modules = {f"custom_nodes.{name}" for name in (SPACED, PLAIN)}
+    ours = {key for key, node in info.items() if node["python_module"] in modules}
     assert ours == {node.GET_SCHEMA().node_id for node in NODES}
-    assert [p.name for p in copy.parent.iterdir()] == [NAME]
+    assert sorted(p.name for p in copy.parent.iterdir()) == sorted([SPACED, PLAIN])
+    log = (copy.parent.parent / "server.log").read_text("utf-8", "replace")
+    assert all(f"seconds: {copy.parent / name}" in log for name in (SPACED, PLAIN))
+    failed = [
+        line for line in log.splitlines() if "IMPORT FAILED" in line and "dit" in line.lower()
+    ]
+    assert not failed
 
 
 def test_its_scripts_and_help_are_served(unpacked: tuple[str, Path]) -> None:
     url, copy = unpacked
     scripts = api.get_json(f"{url}/extensions", timeout_s=60)
-    ours = [path for path in scripts if NAME in urllib.parse.unquote(path)]
+    ours = [path for path in scripts if PLAIN in path]
     assert any(path.endswith("js/regional_dit.js") for path in ours)
     for name in ["js/regional_dit.js", "docs/RegionalDiT_RegionSplit.md"]:
-        served = api.request(f"{url}/extensions/{urllib.parse.quote(NAME)}/{name}")
+        served = api.request(f"{url}/extensions/{PLAIN}/{name}")
         assert served == (copy / "web" / name).read_bytes()
 
 

@@ -1,0 +1,306 @@
+"""Soak: hundreds of random jobs on one server, good, bad and interrupted, with the demo model.
+
+    python3 -m headless run benchmarks/soak.py [--jobs 300] [--check 20]
+
+Jobs differ in rule, regions, sizes, base ratio, layers, percent range, batch, sampler, steps and
+guidance; between them models are unloaded, and patched and unpatched models take turns. Reported:
+whether the server lived, how its resident memory went, and whether pictures equal those of the same
+job alone on a server that has done nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from headless import api
+from headless.environment import Environment
+from headless.errors import HeadlessError
+from headless.progress import Progress
+from headless.server import Server
+
+Graph = dict[str, dict[str, Any]]
+
+OBJECTS = ("a red circle", "a blue square", "a green triangle", "a yellow star", "a white circle")
+RULES: dict[str, dict[str, tuple[Any, ...]]] = {
+    "": {},
+    "RCAC": {},
+    "RCACLiteral": {},
+    "Joint": {"base_ratio": (0.0, 0.3, 1.0), "length_compensation": (True, False)},
+    "Omost": {},
+    "Dense": {"strength": (0.5, 1.0), "end_percent": (0.3, 1.0)},
+    "RPG": {"base_ratio": (0.35, 0.5)},
+    "LaRender": {"opacity": (0.5, 0.8), "schedule": ("falling", "constant")},
+}
+BAD: dict[str, tuple[str, dict[str, Any]]] = {
+    "too many prompts": ("conditioning", {"prompts": "a\n" * 9}),
+    "layers that do not exist": ("patch", {"last_layer": 40}),
+    "end before start": ("patch", {"start_percent": 0.9, "end_percent": 0.1}),
+    "sizes that do not fit": ("regions", {"split": "W (columns)", "n": 2, "column_sizes": "1:2:1"}),
+    "weights that are no numbers": ("conditioning", {"weights": "heavy"}),
+    "impossible picture": ("latent", {"width": -64}),
+    "unknown rule input": ("patch", {"rule": ["model", 0]}),
+}
+AHEAD = 6  # jobs in the server's queue at a time
+PATIENCE_S = 120.0
+
+
+def graph(rng: random.Random, number: int) -> Graph:
+    """A job with random settings that should run, or be refused with a sentence."""
+    n = rng.randint(1, 6)
+    prompts = "\n".join(rng.choice(OBJECTS) for _ in range(n))
+    regions = {
+        "split": "W (columns)", "n": n, "rows": 2, "columns": 2, "column_sizes": "",
+        "row_sizes": "", "feather": rng.choice([0.0, 0.1, 0.3]),
+        "overlap": rng.choice([0.0, 0.1, -0.05]),
+    }  # fmt: skip
+    conditioning = {
+        "clip": ["model", 1], "regions": ["regions", 0], "prompts": prompts,
+        "global_prompt": rng.choice(["", "black background"]), "negative_prompt": "",
+        "level": "both", "weights": rng.choice(["", ", ".join(["1.5"] * n)]), "trim_padding": False,
+    }  # fmt: skip
+    start = rng.choice([0.0, 0.0, 0.2])
+    patch = {
+        "model": ["model", 0], "regional": ["conditioning", 0], "first_layer": rng.choice([0, 2]),
+        "last_layer": rng.choice([-1, 5]), "start_percent": start,
+        "end_percent": rng.choice([1.0, 0.7]), "base_ratio": rng.choice([0.0, 0.1, 0.3, 1.0]),
+    }  # fmt: skip
+    latent = {
+        "width": rng.choice([128, 144, 192]), "height": rng.choice([128, 160, 192]),
+        "batch_size": rng.choice([1, 1, 2, 3]),
+    }  # fmt: skip
+    sampler = {
+        "model": ["patch" if rng.random() < 0.85 else "model", 0], "seed": number,
+        "steps": rng.randint(2, 4), "cfg": rng.choice([1.0, 4.0]),
+        "sampler_name": rng.choice(["euler", "heun", "dpmpp_2m"]), "scheduler": "sgm_uniform",
+        "positive": ["conditioning", 1], "negative": ["conditioning", 2],
+        "latent_image": ["latent", 0], "denoise": 1.0,
+    }  # fmt: skip
+    nodes = {
+        "model": ("RegionalDiT_DemoDiTLoader", {}),
+        "latent": ("EmptyLatentImage", latent),
+        "regions": ("RegionalDiT_RegionSplit", regions),
+        "conditioning": ("RegionalDiT_RegionalConditioning", conditioning),
+        "patch": ("RegionalDiT_PatchCrossAttention", patch),
+        "sampler": ("KSampler", sampler),
+        "decode": ("VAEDecode", {"samples": ["sampler", 0], "vae": ["model", 2]}),
+        "save": ("SaveImage", {"images": ["decode", 0], "filename_prefix": f"soak-{number:04d}"}),
+    }
+    rule = rng.choice(list(RULES))
+    if rule:
+        values = {name: rng.choice(options) for name, options in RULES[rule].items()}
+        nodes["rule"] = (f"RegionalDiT_Rule{rule}", values)
+        patch["rule"] = ["rule", 0]
+    return {key: {"class_type": kind, "inputs": inputs} for key, (kind, inputs) in nodes.items()}
+
+
+def make_jobs(n: int, seed: int) -> list[tuple[str, Graph]]:
+    """(kind, graph) of each job; kind is "good", "interrupted" or what is bad about it."""
+    rng = random.Random(seed)
+    jobs = []
+    for number in range(n):
+        job, dice = graph(rng, number), rng.random()
+        kind = "good"
+        if dice < 0.15:
+            kind = rng.choice(list(BAD))
+            node, inputs = BAD[kind]
+            job[node]["inputs"].update(inputs)
+        elif dice < 0.22:
+            kind = "interrupted"
+            job["sampler"]["inputs"].update(steps=200, model=["patch", 0])
+        jobs.append((kind, job))
+    return jobs
+
+
+class Run:
+    """Feeds one server and keeps what came of each job."""
+
+    def __init__(self, server: Server, jobs: list[tuple[str, Graph]]) -> None:
+        self.server, self.jobs = server, jobs
+        self.results: dict[int, dict[str, Any]] = {}
+        self.memory: list[tuple[int, float]] = []  # (jobs done, resident MiB)
+        self._process = psutil.Process(server.pid)
+        self._rng = random.Random(1)
+
+    def go(self, until: float) -> None:
+        waiting: dict[str, int] = {}
+        numbers = iter(range(len(self.jobs)))
+        running_since: dict[str, float] = {}
+        more = True
+        while more or waiting:
+            while more and len(waiting) < AHEAD:
+                number = next(numbers, None)
+                more = number is not None and time.monotonic() < until
+                if number is None or not more:
+                    break
+                prompt_id = self._post(number)
+                if prompt_id:
+                    waiting[prompt_id] = number
+            self._collect(waiting)
+            self._interrupt(waiting, running_since)
+            if not self.server.alive():
+                return
+            time.sleep(0.1)
+
+    def _post(self, number: int) -> str | None:
+        try:
+            body = {"prompt": self.jobs[number][1]}
+            answer = api.post_json(f"{self.server.url}/prompt", body, timeout_s=PATIENCE_S)
+        except api.Refused as error:
+            self._done(number, "refused", error.body[:300], [])
+            return None
+        if number % 20 == 19:
+            self._free()
+        return str(answer["prompt_id"])
+
+    def _free(self) -> None:
+        body = {"unload_models": True, "free_memory": True}
+        api.post_json(f"{self.server.url}/free", body, timeout_s=PATIENCE_S)
+
+    def _collect(self, waiting: dict[str, int]) -> None:
+        for prompt_id, number in list(waiting.items())[:3]:
+            entry = api.get_json(f"{self.server.url}/history/{prompt_id}", PATIENCE_S).get(
+                prompt_id
+            )
+            if entry is None:
+                continue
+            del waiting[prompt_id]
+            state, said = "done", ""
+            for event, message in entry["status"]["messages"]:
+                if event == "execution_error":
+                    state, said = (
+                        "error",
+                        f"{message['exception_type']}: " + str(message["exception_message"]),
+                    )
+                elif event == "execution_interrupted":
+                    state = "interrupted"
+            images = entry["outputs"].get("save", {}).get("images", [])
+            self._done(number, state, said, [image["filename"] for image in images])
+
+    def _done(self, number: int, state: str, said: str, files: list[str]) -> None:
+        kind = self.jobs[number][0]
+        self.results[number] = {"kind": kind, "state": state, "said": said, "files": files}
+        if len(self.results) % 5 == 0:
+            self.memory.append((len(self.results), self._process.memory_info().rss / 2**20))
+
+    def _interrupt(self, waiting: dict[str, int], running_since: dict[str, float]) -> None:
+        for item in api.get_json(f"{self.server.url}/queue", PATIENCE_S)["queue_running"]:
+            number = waiting.get(item[1])
+            if number is None or self.jobs[number][0] != "interrupted":
+                continue
+            since = running_since.setdefault(item[1], time.monotonic())
+            if time.monotonic() - since > self._rng.random() * 1.5:
+                body = {"prompt_id": item[1]}
+                api.post_json(f"{self.server.url}/interrupt", body, timeout_s=PATIENCE_S)
+
+
+def environment() -> Environment:
+    """The ComfyUI that this script runs in."""
+    return Environment(Path(os.environ["COMFYUI_PATH"]), Path(sys.executable), "soak", False)
+
+
+def pixels(folder: Path, files: list[str]) -> list[np.ndarray]:
+    return [np.asarray(Image.open(folder / name)) for name in files]
+
+
+def slope(points: list[tuple[int, float]]) -> float:
+    """Least squares, MiB per 100 jobs."""
+    if len(points) < 3:
+        return float("nan")
+    fit = statistics.linear_regression([p[0] for p in points], [p[1] for p in points])
+    return round(100 * fit.slope, 2)
+
+
+def compare(run: Run, base: Path, n: int, progress: Progress) -> tuple[int, list[int]]:
+    """Run good jobs again, each alone on a fresh server whose memory is emptied in between."""
+    good = [i for i, r in run.results.items() if r["kind"] == "good" and r["files"]]
+    chosen = sorted(random.Random(2).sample(good, min(n, len(good))))
+    different = []
+    with Server(environment(), progress, base=base / "alone", cpu=True) as server:
+        for number in chosen:
+            alone = Run(server, [run.jobs[number]])
+            alone._free()
+            time.sleep(1.2)  # the server empties its memory when it is idle
+            alone.go(time.monotonic() + PATIENCE_S)
+            first = pixels(base / "together" / "output", run.results[number]["files"])
+            second = pixels(base / "alone" / "output", alone.results[0]["files"])
+            same = len(first) == len(second) and all(map(np.array_equal, first, second))
+            if not same:
+                different.append(number)
+    return len(chosen), different
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--check", type=int, default=20, help="good jobs to run again alone")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=60.0, help="queue no more after that")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    args = parser.parse_args()
+    jobs = make_jobs(args.jobs, args.seed)
+    quiet = Progress(io.StringIO())
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        base = Path(folder)
+        started = time.monotonic()
+        with Server(environment(), quiet, base=base / "together", cpu=True) as server:
+            run = Run(server, jobs)
+            try:
+                run.go(started + 60 * args.minutes)
+            except HeadlessError as error:
+                print(f"error: {error}", file=sys.stderr)
+            alive = server.alive()
+            log = server.log.read_text(encoding="utf-8", errors="replace")
+        took = time.monotonic() - started
+        checked, different = compare(run, base, args.check, quiet)
+    counts: dict[str, int] = {}
+    for result in run.results.values():
+        name = result["kind"] if result["kind"] in ("good", "interrupted") else "bad"
+        key = f"{name}: {result['state']}"
+        counts[key] = counts.get(key, 0) + 1
+    third = len(run.memory) // 3
+    figures = {
+        "jobs": len(run.results),
+        "seconds": round(took, 1),
+        "server_alive": alive,
+        "counts": dict(sorted(counts.items())),
+        "refused_good_jobs": sorted(
+            {r["said"][:160] for r in run.results.values() if r["kind"] == "good" and r["said"]}
+        ),
+        "bad_jobs_said": {
+            r["kind"]: r["said"][:160]
+            for r in run.results.values()
+            if r["kind"] not in ("good", "interrupted")
+        },
+        "unexpected_in_log": log.count("Unhandled") + log.count("Segmentation"),
+        "rss_mib": [[n, round(mib)] for n, mib in run.memory[:: max(1, len(run.memory) // 12)]],
+        "rss_slope_mib_per_100_jobs": slope(run.memory),
+        "rss_slope_after_first_third": slope(run.memory[third:]),
+        "checked_alone": checked,
+        "different_alone": different,
+    }
+    text = json.dumps(figures, indent=1)
+    print(text)
+    if args.out:
+        args.out.write_text(text + "\n", encoding="utf-8")
+    bad_done = sum(n for key, n in counts.items() if key == "bad: done")
+    return 0 if alive and not different and not bad_done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
