@@ -19,6 +19,7 @@ from comfy.patcher_extension import WrappersMP
 
 from .errors import HostError, PromptError, RegionalError
 from .families import FAMILIES, CallInputs, Family, find_family
+from .families.host_checks import require_override
 from .families.joint import JointFamily
 from .prompts import MARKER
 from .rules import FittedRule, PhraseRule, Rule
@@ -46,6 +47,8 @@ def install(model: Any, patch: RegionalPatch) -> Any:
     """
     family = find_family(model.model)
     check_rule(family, patch.rule)
+    if isinstance(family, JointFamily):
+        require_override(family.name)
     if isinstance(patch.rule, FittedRule) and isinstance(family, JointFamily):
         patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))
     check_texts(family, model.model, patch)

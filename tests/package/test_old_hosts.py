@@ -1,0 +1,28 @@
+"""A host that lacks a hook is told of in a sentence, never patched without effect."""
+
+from __future__ import annotations
+
+import comfy.ldm.modules.attention as host_attention
+import pytest
+import torch
+from regional_dit.attention.errors import HostError
+from regional_dit.attention.families.host_checks import require_override
+
+
+def test_this_host_has_the_override() -> None:
+    require_override("Flux")
+
+
+def takes_options(q: torch.Tensor, k: object, v: object, heads: int, **_: object) -> torch.Tensor:
+    return q
+
+
+def takes_none(q: torch.Tensor, k: object, v: object, heads: int) -> torch.Tensor:
+    return q
+
+
+@pytest.mark.parametrize("old", [takes_options, takes_none])
+def test_missing_override(old: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_attention, "optimized_attention", old)
+    with pytest.raises(HostError, match=r"which Flux needs\. Update ComfyUI to 0\.3\.60 or later"):
+        require_override("Flux")
