@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ablation_graphs import ABLATIONS, build_ablation
 from graphs import Demo, Drawn, Hunyuan, build_demo, build_drawn, build_hunyuan
 from joint_graphs import (
     FLUX,
@@ -165,6 +166,7 @@ WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
     **{name: partial(build_joint, setting=j) for name, j in JOINT.items()},
     **{name: partial(build_sketch, setting=s) for name, s in SKETCHES.items()},
+    **{name: partial(build_ablation, setting=a) for name, a in ABLATIONS.items()},
 }
 
 
@@ -242,7 +244,7 @@ def main() -> None:
 
         regions_only = (*HUNYUANS, *COMPARISONS)
         workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
-        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES))
+        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES, *ABLATIONS))
 
 
 if __name__ == "__main__":
