@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -22,7 +23,9 @@ def _helper(name: str) -> ModuleType:
 torch.set_num_threads(1)  # tiny models: a second thread only waits
 
 for _path in sorted(Path(__file__).parent.glob("tiny_*.py")):
-    _helper(_path.stem)
+    # An older host lacks some models; tests of those then fail to import, and only those.
+    with contextlib.suppress(ModuleNotFoundError):
+        _helper(_path.stem)
 _hunyuan = sys.modules["tiny_hunyuan"]
 _clip = sys.modules["tiny_hydit_clip"]
 _helper("regional_models")
