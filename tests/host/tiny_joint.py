@@ -11,6 +11,7 @@ import comfy.model_patcher
 import comfy.sample
 import comfy.supported_models
 import torch
+from comfy.ldm.chroma_radiance.model import ChromaRadianceParams
 from comfy.ldm.flux.model import FluxParams
 
 
@@ -100,18 +101,27 @@ class TinyJoint:
             )
 
 
-TEXT_IDS: dict[str, dict[str, Any]] = {
+ADDED: dict[str, dict[str, Any]] = {
     "Flux": {"txt_ids_dims": []},
     "Flux2": {"txt_ids_dims": [3]},
     "Chroma": {"txt_ids_dims": [], "vec_in_dim": None},
-    "ChromaRadiance": {"txt_ids_dims": [], "vec_in_dim": None},
+    "ChromaRadiance": {
+        "txt_ids_dims": [],
+        "vec_in_dim": None,
+        "use_x0": False,
+        "use_sequential_txt_ids": False,
+    },
 }
 
 
 def _build(kind: str, config: dict[str, Any]) -> Any:
     """The host's ``model_base`` class of that name, on the CPU in float32."""
     if "txt_ids_dims" in FluxParams.__dataclass_fields__:  # newer hosts
-        config = {**TEXT_IDS.get(kind, {}), **config}
+        known = (
+            ChromaRadianceParams if kind == "ChromaRadiance" else FluxParams
+        ).__dataclass_fields__
+        added = {key: value for key, value in ADDED.get(kind, {}).items() if key in known}
+        config = {**added, **config}
     supported = getattr(comfy.supported_models, kind)({"dtype": torch.float32, **config})
     return getattr(comfy.model_base, kind)(supported, device="cpu")
 
