@@ -120,6 +120,7 @@ def make_jobs(n: int, seed: int) -> list[tuple[str, Graph]]:
             kind = rng.choice(list(BAD))
             node, inputs = BAD[kind]
             job[node]["inputs"].update(inputs)
+            job["sampler"]["inputs"]["model"] = ["patch", 0]
         elif dice < 0.22:
             kind = "interrupted"
             job["sampler"]["inputs"].update(steps=200, model=["patch", 0])
@@ -183,10 +184,8 @@ class Run:
             state, said = "done", ""
             for event, message in entry["status"]["messages"]:
                 if event == "execution_error":
-                    state, said = (
-                        "error",
-                        f"{message['exception_type']}: " + str(message["exception_message"]),
-                    )
+                    kind = message["exception_type"].rsplit(".", 1)[-1]
+                    state, said = "error", f"{kind}: {message['exception_message'].strip()}"
                 elif event == "execution_interrupted":
                     state = "interrupted"
             images = entry["outputs"].get("save", {}).get("images", [])
@@ -246,7 +245,7 @@ def compare(run: Run, base: Path, n: int, progress: Progress) -> tuple[int, list
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--check", type=int, default=20, help="good jobs to run again alone")
     parser.add_argument("--seed", type=int, default=0)
@@ -265,7 +264,6 @@ def main() -> int:
             except HeadlessError as error:
                 print(f"error: {error}", file=sys.stderr)
             alive = server.alive()
-            log = server.log.read_text(encoding="utf-8", errors="replace")
         took = time.monotonic() - started
         checked, different = compare(run, base, args.check, quiet)
     counts: dict[str, int] = {}
@@ -287,7 +285,6 @@ def main() -> int:
             for r in run.results.values()
             if r["kind"] not in ("good", "interrupted")
         },
-        "unexpected_in_log": log.count("Unhandled") + log.count("Segmentation"),
         "rss_mib": [[n, round(mib)] for n, mib in run.memory[:: max(1, len(run.memory) // 12)]],
         "rss_slope_mib_per_100_jobs": slope(run.memory),
         "rss_slope_after_first_third": slope(run.memory[third:]),

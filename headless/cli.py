@@ -14,7 +14,7 @@ from . import demo, doctor, environment, report, sweep, testing
 from . import workflow as workflows
 from .client import Client
 from .environment import Environment
-from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError
+from .errors import FAILED, INTERRUPTED, HeadlessError, ServerGone, Stopped, UsageError
 from .paths import OUTPUT, cache_root
 from .process import become, raise_on_signals
 from .progress import Progress, Timings, human_seconds
@@ -248,6 +248,22 @@ def _queue(options: argparse.Namespace) -> int:
     if code is not None:
         return code
     options.progress.line(f"Using ComfyUI in {found.comfyui}, {found.reason}.")
+    try:
+        return _queue_once(found, graph, settings, options)
+    except ServerGone as error:
+        options.progress.clear()
+        options.progress.line(f"warning: {error}")
+        options.progress.line("Starting the server and queueing the workflow once more.")
+        return _queue_once(found, graph, settings, options)
+
+
+def _queue_once(
+    found: Environment,
+    graph: workflows.Workflow,
+    settings: list[workflows.Setting],
+    options: argparse.Namespace,
+) -> int:
+    """Run a workflow on a server of its own."""
     server = Server(
         found,
         options.progress,

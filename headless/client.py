@@ -18,7 +18,7 @@ from . import api, explain
 from .errors import RunError, WorkflowError
 from .follow import Follower
 from .progress import Progress
-from .saving import safe_path, unused_path
+from .saving import safe_path, unused_path, write_whole
 from .workflow import ObjectInfo, Workflow, require_known, title
 
 
@@ -196,7 +196,6 @@ class Client:
             named = str((node.get("_meta") or {}).get("title") or node["class_type"])
             name = re.sub(r"\W+", "_", named) + Path(name).suffix
         target = safe_path(out, query["subfolder"], name)
-        target.parent.mkdir(parents=True, exist_ok=True)
         target = unused_path(target, data)
-        target.write_bytes(data)
+        write_whole(target, data)
         return target

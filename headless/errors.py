@@ -35,6 +35,10 @@ class RunError(HeadlessError):
     """The server accepted the workflow and did not finish it."""
 
 
+class ServerGone(RunError):
+    """The server ended or fell silent while a workflow was on it."""
+
+
 class Stopped(BaseException):
     """A signal asked the program to end; like KeyboardInterrupt it passes ``except Exception``."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import api
-from .errors import RunError
+from .errors import RunError, ServerGone
 from .progress import Progress, human_seconds
 from .workflow import Workflow, title
 
@@ -113,9 +113,9 @@ class Follower:
                     raise self._lost(str(error)) from error
                 time.sleep(_POLL_S)
 
-    def _lost(self, why: str) -> RunError:
+    def _lost(self, why: str) -> ServerGone:
         where = f" while {self._node} ran" if self._node else ""
-        return RunError(
+        return ServerGone(
             f"The ComfyUI server at {self._client.url} was lost{where}: {why}. The workflow did "
             "not finish, and pictures that it had not saved are gone; queue it again when the "
             "server runs."

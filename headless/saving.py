@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -43,3 +44,24 @@ def unused_path(target: Path, data: bytes) -> Path:
         stem = f"{counter[1]}{number:05d}_" if counter else f"{target.stem}-{number}"
         candidate = target.with_name(stem + target.suffix)
     return candidate
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a full disk leaves no half picture under its name.
+
+    Raises:
+        RunError: the folder may not be written to, or the disk is full.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise RunError(
+            f"{target} could not be written: {error.strerror or error}. The picture is still in "
+            "the server's output folder as long as that is kept; free some space or give another "
+            "--out, and run the command again."
+        ) from error
