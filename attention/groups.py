@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any
 
 import torch
 
@@ -122,10 +122,8 @@ class Group:
         )
 
 
-_T = TypeVar("_T")
-
-
-def _moved(value: _T, device: torch.device) -> _T:
+def _moved(value: Any, device: torch.device) -> Any:
+    """A tensor on that device; anything else as it is."""
     return value.to(device) if isinstance(value, torch.Tensor) else value
 
 

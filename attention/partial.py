@@ -32,15 +32,14 @@ def attention_with_lse(
     Returns:
         ([B, H, Q, D] in q's dtype, [B, H, Q] float32).
     """
-    if scale is None:
-        scale = q.shape[-1] ** -0.5
+    factor: float = q.shape[-1] ** -0.5 if scale is None else scale
     if bias is not None:
-        return written_out(q, k, v, scale, bias)
+        return written_out(q, k, v, factor, bias)
     if q.device.type == "cpu" and q.dtype in (torch.float32, torch.bfloat16):
-        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, scale=scale)
+        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, scale=factor)
     if q.device.type == "cuda" and torch.version.cuda:
-        return _cuda(q, k, v, scale)
-    return written_out(q, k, v, scale)
+        return _cuda(q, k, v, factor)
+    return written_out(q, k, v, factor)
 
 
 def _cuda(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Partial:

@@ -181,8 +181,9 @@ def peak_bytes(call: Any, device: Any) -> int:
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as prof:
         call()
+    profiler: Any = prof.profiler
     held = peak = 0
-    for event in prof.profiler.kineto_results.events():
+    for event in profiler.kineto_results.events():
         if event.name() == "[memory]":
             held += event.nbytes()
             peak = max(peak, held)

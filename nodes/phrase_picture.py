@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -174,12 +175,17 @@ def readable(text: str, instead: str) -> str:
     The font is Pillow's own: the only one that is there on every machine, and it has no Chinese.
     """
     font = _font(17)
-    missing = bytes(font.getmask("\uffff"))
+    missing = _bitmap(font, "\uffff")
     parts = unicodedata.normalize("NFKD", text)
     for wording in (text, "".join(c for c in parts if not unicodedata.combining(c))):
-        if all(c.isspace() or bytes(font.getmask(c)) != missing for c in wording):
+        if all(c.isspace() or _bitmap(font, c) != missing for c in wording):
             return wording
     return instead
+
+
+def _bitmap(font: Any, character: str) -> bytes:
+    """What the font draws for it."""
+    return bytes(font.getmask(character))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

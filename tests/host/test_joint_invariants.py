@@ -66,7 +66,7 @@ class Case:
         )
 
     def run(self, model: Any, positive: int = BASE, marked: bool = False, **kwargs: Any) -> Any:
-        extra = {MARKER: UID} if marked else {}
+        extra: dict[str, Any] = {MARKER: UID} if marked else {}
         return self.tiny.sample(
             model, self.tiny.conditioning(positive, **extra), self.negative, **kwargs
         )
