@@ -92,3 +92,16 @@ def test_hostile_text_ends_quickly(reader: Callable[[str], object], piece: str) 
     with contextlib.suppress(PlanError, RegionalError):
         reader(piece * 500)
     assert time.process_time() - started < 4.0
+
+
+def test_every_test_that_the_threat_list_names_exists(repo: Path) -> None:
+    text = (repo / "SECURITY.md").read_text(encoding="utf-8")
+    folder, file, missing = repo / "tests", "", []
+    for path, name in re.findall(r"`([a-z]+/test_\w+\.py)?(?:::(test_\w+))?`", text):
+        file = path or file
+        if not (path or name):
+            continue
+        source = (folder / file).read_text(encoding="utf-8") if (folder / file).is_file() else ""
+        if not source or (name and f"def {name}(" not in source):
+            missing.append(f"{file}::{name}")
+    assert file and missing == []
