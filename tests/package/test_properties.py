@@ -56,8 +56,8 @@ RULES = {
     "eligen": st.just(EliGen()),
     "bias": st.builds(
         Bias,
-        own=st.floats(-3.0, 3.0, width=32),
-        other=st.floats(-8.0, 3.0, width=32),
+        own=st.floats(0.0, 8.0),
+        other=st.floats(-50.0, 0.0),
         single_blocks=st.booleans(),
     ),
     "rpf": st.builds(
@@ -162,6 +162,9 @@ def check(groups, regions: RegionSet, grid: TokenGrid, seed: int, batch: int) ->
         answered = torch.zeros(q.shape[2], dtype=torch.bool)
         for group in asking:
             answered[slice(None) if group.queries is None else group.queries] = True
+        for group in groups:  # a second image stream answers for part of the first one's tokens
+            if source == IMAGE and group.shared is not None:
+                answered |= group.shared > 0
         assert answered.all()
 
 
