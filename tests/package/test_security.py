@@ -52,7 +52,7 @@ def faults(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module or ""]
         bad = {name.split(".")[0] for name in names} & FORBIDDEN_MODULES
-        found += [f"{path}:{node.lineno} import {name}" for name in bad]
+        found += [f"{path}: import {name}" for name in bad]
     return found
 
 
