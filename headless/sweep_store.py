@@ -15,6 +15,7 @@ import csv
 import io
 import json
 import os
+import platform
 import re
 import sys
 import uuid
@@ -48,9 +49,32 @@ class JobResult:
     seconds: float = 0.0
 
 
+_HOST = platform.node().replace(".", "_")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what ``write_atomically`` left half-written in a process of this machine that died."""
+    for path in folder.rglob(f".*.{_HOST}.*.tmp"):
+        pid = path.name.split(".")[-2]
+        if pid.isdecimal() and not _is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # signal 0 would end the process there; the file stays, which does no harm
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is whole, or not there, whenever the program is killed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()
@@ -74,6 +98,10 @@ class Store:
         """
         self.jobs.mkdir(parents=True, exist_ok=True)
         self.pictures.mkdir(exist_ok=True)
+        remove_leftovers(self.folder)
+        for claim in self.jobs.glob("*.claim"):
+            if claim.with_suffix(".json").is_file():  # killed between the result and this
+                claim.unlink(missing_ok=True)
         about = self.about() if (self.folder / "sweep.json").is_file() else {}
         if about and about["name"] != sweep.name:
             raise UsageError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from regional_dit.headless import api, sweep_dask, sweep_job
+from regional_dit.headless import api, sweep_dask, sweep_job, sweep_store
 from regional_dit.headless.errors import RunError, UsageError
 from regional_dit.headless.sweep_file import load, make_jobs
 from regional_dit.headless.sweep_run import run_on_servers
@@ -243,3 +243,15 @@ def test_no_scheduler_is_told(quiet, tmp_path, monkeypatch):
     store, jobs = start(tmp_path, write_sweep(tmp_path, 1))
     with pytest.raises(RunError, match="No Dask scheduler"):
         sweep_dask.run_on_dask(store, jobs, 1, "tcp://127.0.0.1:9", quiet)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process ids of POSIX")
+def test_half_written_files_of_dead_processes_are_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    sweep_store.write_atomically(tmp_path / "whole.png", b"whole")
+    for pid in (dead.pid, os.getpid()):
+        (tmp_path / f".a.png.{sweep_store._HOST}.{pid}.tmp").write_bytes(b"half")
+    sweep_store.remove_leftovers(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f".a.png.{sweep_store._HOST}.{os.getpid()}.tmp", "whole.png"]
