@@ -9,6 +9,7 @@ attention itself, differs for regional rows.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,20 +29,20 @@ from .base import CallInputs
 OwnTokens = Callable[[slice], torch.Tensor | slice | None]
 
 
-class CrossAttentionFamily:
+class CrossAttentionFamily(ABC):
     """Base of the cross-attention families. A subclass says how to find modules and tokens."""
 
     name: str
     attention: AttentionKind = "cross"
     text_keys: tuple[str, ...] = ("cross_attn",)
 
+    @abstractmethod
     def modules(self, model: Any) -> Sequence[Any]:
         """Cross-attention modules in the order of the layers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., Any]:
         """Stand-in for the module's forward, with its signature."""
-        raise NotImplementedError
 
     def n_layers(self, model: Any) -> int:
         return len(self.modules(model))

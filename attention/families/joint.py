@@ -8,6 +8,7 @@ of queries and hands them to the host's attention function without a mask.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from .base import CallInputs, TokenShape
 OVERRIDE = "optimized_attention_override"
 
 
-class JointFamily:
+class JointFamily(ABC):
     """Base of the joint families. A subclass says how to find blocks and tokens."""
 
     name: str
@@ -39,9 +40,9 @@ class JointFamily:
     # Whether single blocks, called as block(sequence, ..., pe=...), can take a second image stream.
     takes_stream: ClassVar[bool] = False
 
+    @abstractmethod
     def blocks(self, model: Any) -> Sequence[Any]:
         """Transformer blocks in the order of the layers."""
-        raise NotImplementedError
 
     def n_layers(self, model: Any) -> int:
         return len(self.blocks(model))

@@ -14,7 +14,7 @@ from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_ownership
 from .base import AttentionKind, BlockKinds
-from .hard import unless_all
+from .hard import log_weighted, unless_all
 
 OPEN, ISOLATED = "open", "isolated"
 
@@ -152,11 +152,6 @@ def image_groups(ownership: torch.Tensor, visible: list[torch.Tensor | None]) ->
         owner = torch.zeros_like(owner)  # one view of the image: one group
     for home in owner[~sole].unique().tolist():
         queries = (~sole & (owner == home)).nonzero()[:, 0]
-        blocks = [KeyBlock(IMAGE, views[home])]
-        for prompt, share in enumerate(ownership[:, queries]):
-            seeing = share.nonzero()[:, 0]
-            if seeing.numel():
-                listed = None if seeing.numel() == queries.numel() else seeing
-                blocks.append(KeyBlock(prompt, None, listed, share[seeing].log()))
+        blocks = [KeyBlock(IMAGE, views[home]), *log_weighted(ownership[:, queries], BASE)]
         groups.append(Group(tuple(blocks), unless_all(queries, owner.numel())))
     return tuple(groups)

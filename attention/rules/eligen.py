@@ -14,7 +14,7 @@ from ..step import Step
 from ..tokens import NEGLIGIBLE_WEIGHT, TokenGrid, token_coverage
 from .base import AttentionKind
 from .bind import region_members, text_groups
-from .hard import by_membership, unless_all
+from .hard import by_membership, log_weighted, unless_all
 from .settings import region_weights
 
 
@@ -67,11 +67,6 @@ def _image_groups(shares: torch.Tensor) -> Groups:
         groups.append(Group(blocks, unless_all(found, n_tokens)))
     soft = (~hard).nonzero()[:, 0]
     if soft.numel():
-        blocks = [KeyBlock(BASE), KeyBlock(IMAGE)]
-        for r, share in enumerate(shares[:, soft], start=1):
-            seeing = share.nonzero()[:, 0]
-            if seeing.numel():
-                listed = unless_all(seeing, soft.numel())
-                blocks.append(KeyBlock(r, None, listed, share[seeing].log()))
+        blocks = [KeyBlock(BASE), KeyBlock(IMAGE), *log_weighted(shares[:, soft], 1)]
         groups.append(Group(tuple(blocks), unless_all(soft, n_tokens)))
     return tuple(groups)

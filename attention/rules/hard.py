@@ -1,4 +1,4 @@
-"""Hard membership of image tokens, and groups by who belongs to whom."""
+"""Who an image token belongs to, hard or by shares, as the parts of groups."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from ..errors import RegionError
+from ..groups import KeyBlock
 from ..regions import RegionSet
 from ..tokens import TokenGrid
 
@@ -57,6 +58,21 @@ def by_membership(members: torch.Tensor) -> Iterator[tuple[list[int], torch.Tens
     patterns, which = members.T.unique(dim=0, return_inverse=True)
     for index, pattern in enumerate(patterns):
         yield pattern.nonzero()[:, 0].tolist(), (which == index).nonzero()[:, 0]
+
+
+def log_weighted(shares: torch.Tensor, first: int) -> list[KeyBlock]:
+    """The texts ``first``, ``first + 1`` ... by the log of their shares of the queries.
+
+    Args:
+        shares: [S, Q] in 0..1; a text is listed for the queries of which it has any.
+    """
+    blocks = []
+    for source, share in enumerate(shares, start=first):
+        seeing = share.nonzero()[:, 0]
+        if seeing.numel():
+            listed = unless_all(seeing, share.numel())
+            blocks.append(KeyBlock(source, None, listed, share[seeing].log()))
+    return blocks
 
 
 def unless_all(tokens: torch.Tensor, n_tokens: int) -> torch.Tensor | None:

@@ -16,6 +16,7 @@ from ..step import Step
 from ..tokens import TokenGrid, token_ownership
 from .base import AttentionKind
 from .bind import region_members, text_groups
+from .hard import unless_all
 
 Form = Literal["additive", "exact"]
 FORMS: tuple[Form, ...] = ("additive", "exact")
@@ -148,7 +149,7 @@ class SpecialtyTuning:
                 *self._image_blocks(queries, home == region, size, phase),
                 *self._cross_blocks(region, shares[:, queries], size, phase),
             ]
-            listed = None if queries.numel() == home.numel() else queries
+            listed = unless_all(queries, home.numel())
             groups.append(Group(tuple(blocks), listed, exact=self._exact(phase)))
         return tuple(groups)
 
@@ -203,7 +204,7 @@ class SpecialtyTuning:
         seeing = share.nonzero()[:, 0]
         if not seeing.numel():
             return []
-        listed = None if seeing.numel() == share.numel() else seeing
+        listed = unless_all(seeing, share.numel())
         weight = None if bool((share == 1.0).all()) else share[seeing].log()
         return [KeyBlock(source, tokens, listed, weight, boost=boost, match=match)]
 
