@@ -16,12 +16,25 @@ from .sequence import SequenceKeys, Spans, add, merged_spans, put, take
 if TYPE_CHECKING:
     from .joint_call import JointCall, Layout
 
+GroupsBySource = Mapping[int, Groups]
+
+
+def _by_source(groups: Groups) -> GroupsBySource:
+    result: dict[int, Groups] = {}
+    for group in groups:
+        result[group.source] = (*result.get(group.source, ()), group)
+    return result
+
+
 # With a second image stream: what it does where no rule says so, and a layer without regions.
-STREAM = Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE_IMAGE)
-STOCK_WITH_STREAM = (
-    Group((KeyBlock(BASE), KeyBlock(IMAGE))),
-    Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE),
-    STREAM,
+_STREAM = Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE_IMAGE)
+STREAM = _by_source((_STREAM,))
+STOCK_WITH_STREAM = _by_source(
+    (
+        Group((KeyBlock(BASE), KeyBlock(IMAGE))),
+        Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE),
+        _STREAM,
+    )
 )
 
 
@@ -46,11 +59,18 @@ class Places:
         self._stock_stream = tuple(merged_spans((*base, *stream, *self._always)))
         has_stream = bool(merged_spans(stream))
         self._streamed = [has_stream and bool(row.stream_layers()) for row in call.regional]
-        self._registers = {
-            id(job.groups): register_group(job.groups, call.grid.n_tokens, n_registers, device)
+        n_registers = sum(b - a for a, b in layout.registers)
+        self._active = {
+            id(job.groups): _by_source(
+                job.groups + register_group(job.groups, call.grid.n_tokens, n_registers, device)
+            )
             for row in call.regional
             for job in row.jobs.values()
-            if (n_registers := sum(b - a for a, b in layout.registers))
+        }
+        self._idle = {
+            id(texts): _by_source(texts.idle)
+            for row in call.regional
+            for texts in row.sets.values()
         }
         common = {
             BASE: base,
@@ -93,11 +113,11 @@ class Places:
                 self._stock_attention(*parts, attention)
             for set_id, texts in row.sets.items():
                 active = job is not None and id(job.texts) == set_id
-                groups = texts.idle
+                asked = self._idle[id(texts)]
                 if job is not None and active:
-                    groups = job.groups + self._registers.get(id(job.groups), ())
+                    asked = self._active[id(job.groups)]
                 if active or layer < texts.last_layer:
-                    self._regional(*parts, groups, spans_of[set_id], attention, partial)
+                    self._regional(*parts, asked, spans_of[set_id], attention, partial)
             if streamed:
                 spans = next(iter(spans_of.values()))
                 self._regional(*parts, _stream_groups(job), spans, attention, partial)
@@ -126,14 +146,14 @@ class Places:
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
-        groups: Groups,
+        groups: GroupsBySource,
         spans: Mapping[int, Spans],
         attention: Attention,
         partial: PartialAttention,
     ) -> None:
         keys = SequenceKeys(k, v, spans, self._always)
         shared = []
-        for source, asked in _by_source(groups).items():
+        for source, asked in groups.items():
             result = attend(take(q, spans[source]), keys, asked, attention, partial)
             put(out, spans[source], result)
             shared += [(result, group.shared) for group in asked if group.shared is not None]
@@ -146,15 +166,8 @@ def speaks_of_stream(groups: Groups) -> bool:
     return any(group.source == BASE_IMAGE for group in groups)
 
 
-def _stream_groups(job: LayerJob | None) -> Groups:
+def _stream_groups(job: LayerJob | None) -> GroupsBySource:
     """What a layer with a second image stream does besides the job's groups."""
     if job is None:
         return STOCK_WITH_STREAM
-    return () if speaks_of_stream(job.groups) else (STREAM,)
-
-
-def _by_source(groups: Groups) -> dict[int, tuple[Group, ...]]:
-    result: dict[int, list[Group]] = {}
-    for group in groups:
-        result.setdefault(group.source, []).append(group)
-    return {source: tuple(asked) for source, asked in result.items()}
+    return {} if speaks_of_stream(job.groups) else STREAM

@@ -44,7 +44,8 @@ def attention_with_lse(
 
 def _cuda(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Partial:
     params = torch.backends.cuda.SDPAParams(q, k, v, None, 0.0, False, False)
-    if torch.backends.cuda.can_use_flash_attention(params):
+    # The kernel itself wants widths in steps of 8; PyTorch pads others before it gets there.
+    if q.shape[-1] % 8 == 0 and torch.backends.cuda.can_use_flash_attention(params):
         out = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, scale=scale)
         return out[0], out[1]
     if torch.backends.cuda.can_use_efficient_attention(params):

@@ -20,9 +20,11 @@ def register_group(groups: Groups, n_image: int, n_registers: int, device: torch
     Args:
         groups: of the image tokens, from a rule.
         n_image: image tokens.
-        n_registers: register tokens.
+        n_registers: register tokens; without any there is no group.
         device: of the result.
     """
+    if not n_registers:
+        return ()
     shares: dict[int, float] = {}
     for group in groups:
         texts = [block for block in group.blocks if block.source >= BASE]

@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from graphs import (
+from common_nodes import (
     AMBER,
     GREEN,
     GREY,
-    HUNYUAN_CFG,
-    HUNYUAN_CHECKPOINT,
-    HUNYUAN_NEGATIVE,
-    HUNYUAN_SIZE_PX,
-    HUNYUAN_STEPS,
     VIOLET,
+    add_conditioning,
+    add_image,
+    add_latent,
     add_patch,
     add_planner,
     add_regions,
+    add_saved,
+    add_score,
     show_text,
+)
+from hunyuan_graphs import (
+    HUNYUAN_CHECKPOINT,
+    HUNYUAN_NEGATIVE,
+    HUNYUAN_SAMPLING,
+    HUNYUAN_SIZE_PX,
 )
 from ui_graph import Graph, Node, Output, Schemas
 
@@ -90,27 +96,18 @@ def build_ablation(schemas: Schemas, setting: Ablation) -> Graph:
         "*evaluation/sweeps*.",
         260,
     )
-    size_px = 256 if setting.is_demo else HUNYUAN_SIZE_PX
     if setting.is_demo:
         loader = graph.node("RegionalDiT_DemoDiTLoader")
     else:
         loader = graph.node("CheckpointLoaderSimple", inputs={"ckpt_name": HUNYUAN_CHECKPOINT})
-    latent = graph.node("EmptyLatentImage", inputs={"width": size_px, "height": size_px})
-    split = add_regions(graph, 2, 2, 0.0, 0.0)
+    latent = add_latent(graph, 256 if setting.is_demo else HUNYUAN_SIZE_PX)
+    split = add_regions(graph, 2, 2)
     graph.column("Prompts", 430, GREEN)
     more: dict[str, Any] = {}
     if not setting.is_demo:
         more = {"negative_prompt": HUNYUAN_NEGATIVE, "clip": loader.out("CLIP")}
     plan = add_planner(graph, setting.sentence, 4, split, **more)
-    conditioning = graph.node(
-        "RegionalDiT_RegionalConditioning",
-        inputs={
-            "clip": loader.out("CLIP"),
-            "regions": split.out("regions"),
-            "plan": plan.out("plan"),
-        },
-        text_box_px=70,
-    )
+    conditioning = add_conditioning(graph, loader.out("CLIP"), split, plan=plan.out("plan"))
     made = _Row(graph, setting, loader, latent, conditioning)
     graph.column("No layer", 380, AMBER)
     _measure(graph, setting, made.picture("no layer", loader.out("MODEL")), split, plan)
@@ -137,52 +134,20 @@ class _Row:
 
     def picture(self, name: str, model: Output) -> Node:
         """Sample, decode and save one picture."""
-        demo = self.setting.is_demo
-        sampler = self.graph.node(
-            "KSampler",
-            f"KSampler, {name}",
-            inputs={
-                "model": model,
-                "positive": self.conditioning.out("positive"),
-                "negative": self.conditioning.out("negative"),
-                "latent_image": self.latent.out("LATENT"),
-                "seed": self.setting.seed,
-                "steps": 12 if demo else HUNYUAN_STEPS,
-                "cfg": 4.0 if demo else HUNYUAN_CFG,
-                "sampler_name": "dpmpp_2m" if demo else "euler",
-                "scheduler": "sgm_uniform",
-                "denoise": 1.0,
-            },
-        )
-        image = self.graph.node(
-            "VAEDecode",
-            f"VAE Decode, {name}",
-            inputs={"samples": sampler.out("LATENT"), "vae": self.loader.out("VAE")},
-        )
-        self.graph.node(
-            "SaveImage",
-            f"Save, {name}",
-            inputs={
-                "images": image.out("IMAGE"),
-                "filename_prefix": f"{self.setting.prefix}/{name.replace(' ', '_')}",
-            },
-            picture_px=330,
-        )
+        demo = {"steps": 12, "cfg": 4.0, "sampler_name": "dpmpp_2m"}
+        image = add_image(
+            self.graph, model, self.conditioning, self.latent, self.loader.out("VAE"), name,
+            seed=self.setting.seed, **(demo if self.setting.is_demo else HUNYUAN_SAMPLING),
+        )  # fmt: skip
+        file_name = name.replace(" ", "_")
+        add_saved(self.graph, image, f"{self.setting.prefix}/{file_name}", 330, f"Save, {name}")
         return image
 
 
 def _measure(graph: Graph, setting: Ablation, image: Node, split: Node, plan: Node) -> None:
     """The demo's score, or the seams."""
     if setting.is_demo:
-        found = graph.node(
-            "RegionalDiT_ScoreDemoScene",
-            inputs={
-                "regional": image.out("IMAGE"),
-                "regions": split.out("regions"),
-                "plan": plan.out("plan"),
-            },
-        )
-        show_text(graph, "Score", found.out("table"), 200)
+        add_score(graph, image, split, plan, 200)
         return
     found = graph.node(
         "RegionalDiT_SeamScore",

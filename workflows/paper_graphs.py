@@ -5,31 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from graphs import (
+from common_nodes import (
     AMBER,
     BLUE,
     GREEN,
     GREY,
-    HUNYUAN_CFG,
-    HUNYUAN_CHECKPOINT,
-    HUNYUAN_NEGATIVE,
-    HUNYUAN_SIZE_PX,
-    HUNYUAN_SOURCE,
-    HUNYUAN_STEPS,
     VIOLET,
+    add_conditioning,
+    add_images,
+    add_latent,
     add_patch,
     add_planner,
     add_regions,
+    add_saved,
+)
+from hunyuan_graphs import (
+    FIND_HUNYUAN,
+    HUNYUAN_CHECKPOINT,
+    HUNYUAN_NEGATIVE,
+    HUNYUAN_SAMPLING,
+    HUNYUAN_SIZE_PX,
 )
 from ui_graph import Graph, Node, Output, Schemas
 
-HUNYUAN_SAMPLING = {
-    "steps": HUNYUAN_STEPS,
-    "cfg": HUNYUAN_CFG,
-    "sampler_name": "euler",
-    "scheduler": "sgm_uniform",
-    "denoise": 1.0,
-}
 SDXL_CHECKPOINT = "sd_xl_base_1.0.safetensors"
 SDXL_SOURCE = "stabilityai/stable-diffusion-xl-base-1.0"
 # Of the public SDXL workflow of arXiv 2501.07070.
@@ -41,10 +39,6 @@ SDXL_SAMPLING = {
     "denoise": 0.98,
 }
 FIRST_DEEP_LAYER, LAST_LAYER = 21, 39  # of HunyuanDiT's 40
-FIND_HUNYUAN = (
-    f"Put **{HUNYUAN_CHECKPOINT}** (8.2 GB, from "
-    f"[{HUNYUAN_SOURCE}](https://huggingface.co/{HUNYUAN_SOURCE})) into *models/checkpoints*. "
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class _Start:
 
     loader: Node
     latent: Node
-    regions: Output
+    regions: Node
     plan: Node
 
 
@@ -96,21 +90,13 @@ def build_depth(schemas: Schemas, setting: TwoColumns) -> Graph:
     )
     graph.column("Each level in its layers", 420, VIOLET)
     shallow = add_patch(
-        graph,
-        start.loader.out("MODEL"),
-        low,
-        first_layer=0,
-        last_layer=FIRST_DEEP_LAYER - 1,
-        base_ratio=setting.base_ratio,
-    )
+        graph, start.loader.out("MODEL"), low,
+        first_layer=0, last_layer=FIRST_DEEP_LAYER - 1, base_ratio=setting.base_ratio,
+    )  # fmt: skip
     deep = add_patch(
-        graph,
-        shallow.out("model"),
-        high,
-        first_layer=FIRST_DEEP_LAYER,
-        last_layer=LAST_LAYER,
-        base_ratio=setting.base_ratio,
-    )
+        graph, shallow.out("model"), high,
+        first_layer=FIRST_DEEP_LAYER, last_layer=LAST_LAYER, base_ratio=setting.base_ratio,
+    )  # fmt: skip
     sampled = {"": (deep.out("model"), high)}
     _pictures(graph, start, sampled, HUNYUAN_SAMPLING, setting.seed, "hunyuan_dit/depth")
     return graph
@@ -172,24 +158,19 @@ def _start(graph: Graph, setting: TwoColumns, checkpoint: str, note: str) -> _St
     graph.column("Model and canvas", 380, GREY)
     graph.note(note, 370)
     loader = graph.node("CheckpointLoaderSimple", inputs={"ckpt_name": checkpoint})
-    latent = graph.node(
-        "EmptyLatentImage", inputs={"width": HUNYUAN_SIZE_PX, "height": HUNYUAN_SIZE_PX}
-    )
-    split = add_regions(graph, 1, 2, setting.feather, 0.0)
+    latent = add_latent(graph, HUNYUAN_SIZE_PX)
+    split = add_regions(graph, 1, 2, setting.feather)
     graph.column("Prompts", 430, GREEN)
     limit = {"negative_prompt": HUNYUAN_NEGATIVE, "clip": loader.out("CLIP")}
     plan = add_planner(graph, setting.sentence, 2, split, **limit)
-    return _Start(loader, latent, split.out("regions"), plan)
+    return _Start(loader, latent, split, plan)
 
 
 def _conditioning(graph: Graph, start: _Start, title: str, **settings: Any) -> Node:
-    inputs = {
-        "clip": start.loader.out("CLIP"),
-        "regions": start.regions,
-        "plan": start.plan.out("plan"),
-        **settings,
-    }
-    return graph.node("RegionalDiT_RegionalConditioning", title, inputs=inputs, text_box_px=70)
+    plan = start.plan.out("plan")
+    return add_conditioning(
+        graph, start.loader.out("CLIP"), start.regions, title, plan=plan, **settings
+    )
 
 
 def _pictures(
@@ -201,42 +182,13 @@ def _pictures(
     prefix: str,
 ) -> None:
     """One sampler and one picture for each (model, conditioning), named by the keys."""
-
-    def titled(node: str, name: str) -> str:
-        return f"{node}, {name}" if name else node
-
     graph.column(
         "Same seed, with and without the patch" if len(sampled) > 1 else "Sample", 380, AMBER
     )
-    samplers = {
-        name: graph.node(
-            "KSampler",
-            titled("KSampler", name),
-            inputs={
-                "model": model,
-                "positive": conditioning.out("positive"),
-                "negative": conditioning.out("negative"),
-                "latent_image": start.latent.out("LATENT"),
-                "seed": seed,
-                **sampling,
-            },
-        )
-        for name, (model, conditioning) in sampled.items()
-    }
-    images = {
-        name: graph.node(
-            "VAEDecode",
-            titled("VAE Decode", name),
-            inputs={"samples": sampler.out("LATENT"), "vae": start.loader.out("VAE")},
-        )
-        for name, sampler in samplers.items()
-    }
+    vae = start.loader.out("VAE")
+    images = add_images(graph, sampled, start.latent, vae, seed=seed, **sampling)
     graph.column("Picture" if len(sampled) == 1 else "Pictures", 560, BLUE)
     for name, image in images.items():
         suffix = f"_{name.split()[0]}" if name else ""
-        graph.node(
-            "SaveImage",
-            titled("Save Image", name),
-            inputs={"images": image.out("IMAGE"), "filename_prefix": prefix + suffix},
-            picture_px=560 if len(images) == 1 else 400,
-        )
+        picture_px = 560 if len(images) == 1 else 400
+        add_saved(graph, image, prefix + suffix, picture_px, name and f"Save Image, {name}")

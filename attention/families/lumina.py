@@ -6,6 +6,10 @@ is numbered to end right before the image, as it does alone, whatever its length
 
 Z-Image pads text and image to multiples of 32 tokens with learned tokens. The text's padding is
 part of each prompt; the image's stands for no place of the picture (see ``registers.py``).
+
+What a prompt's mask does depends on the host: the newest ignore it, others hand it to the refiner,
+and the oldest also leave the masked tokens out of the sequence. So a mask of the whole text is given
+to the host, and what reaches the refiner says whether masks count (see ``_refining``).
 """
 
 from __future__ import annotations
@@ -63,12 +67,19 @@ class Lumina2(JointFamily):
 
     def extended(self, model: Any, call: JointCall, inputs: CallInputs) -> CallInputs:
         context = with_regions(inputs.context, call, part=lambda text: text.states)
-        return replace(inputs, context=context)
+        extra = {**inputs.extra, "attention_mask": _whole_mask(call, inputs)}
+        if "num_tokens" in extra:  # older hosts take as many tokens of the text as it says
+            extra["num_tokens"] = call.n_text
+        return replace(inputs, context=context, extra=extra)
 
-    def layout(self, model: Any, call: JointCall, n_tokens: int) -> Layout | None:
+    def layout(self, model: Any, call: JointCall, n_tokens: int) -> Layout:
         image = call.n_text, call.n_text + call.grid.n_tokens
         if n_tokens < image[1]:
-            return None
+            raise HostError(
+                f"The positive conditioning of this {self.name} model masks some of its text, "
+                "which this ComfyUI leaves out; regional prompts cannot be placed then. Remove the "
+                "mask, or update ComfyUI."
+            )
         return Layout(lambda spans: spans, image=(image,), registers=((image[1], n_tokens),))
 
     @contextmanager
@@ -77,7 +88,7 @@ class Lumina2(JointFamily):
         net = model.diffusion_model
         swapped = [
             (net.rope_embedder, _before_image(net.rope_embedder.forward, call)),
-            *((layer, _refining(layer.forward, call)) for layer in net.context_refiner),
+            *((layer, _refining(layer.forward, call, masked)) for layer in net.context_refiner),
         ]
         if _multiple(model) > 1:
             swapped.append((net.cap_embedder, _padding(net.cap_embedder, net.cap_pad_token, call)))
