@@ -26,7 +26,8 @@ from hunyuan_graphs import (
     HUNYUAN_SAMPLING,
     HUNYUAN_SIZE_PX,
 )
-from ui_graph import Graph, Node, Output, Schemas
+from node_schemas import Schemas
+from ui_graph import Graph, Node, Output
 
 Layers = tuple[int, int]
 """First and last patched layer, 0-based and both included."""

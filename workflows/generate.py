@@ -20,20 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from ablation_graphs import ABLATIONS, build_ablation
-from graphs import Demo, Drawn, Hunyuan, build_demo, build_drawn, build_hunyuan
-from joint_graphs import (
-    FLUX,
-    QWEN,
-    SD35,
-    SKETCH_FILE,
-    JointRegions,
-    Sketch,
-    build_joint,
-    build_sketch,
-)
+from demo_graphs import Demo, Drawn, build_demo, build_drawn
+from hunyuan_graphs import Hunyuan, build_hunyuan
+from joint_graphs import JointRegions, build_joint
+from joint_models import FLUX, QWEN, SD35
+from node_schemas import Schemas
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
+from sketch_graphs import SKETCH_FILE, Sketch, build_sketch
 from sketch_picture import write_sketch
-from ui_graph import Graph, Schemas
+from ui_graph import Graph
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from joint_graphs import SKETCH_FILE
 from PIL import Image
+from sketch_graphs import SKETCH_FILE
 from sketch_picture import write_sketch
 from workflow_pictures import PREVIEW, needed_by
 

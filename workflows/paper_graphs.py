@@ -26,7 +26,8 @@ from hunyuan_graphs import (
     HUNYUAN_SAMPLING,
     HUNYUAN_SIZE_PX,
 )
-from ui_graph import Graph, Node, Output, Schemas
+from node_schemas import Schemas
+from ui_graph import Graph, Node, Output
 
 SDXL_CHECKPOINT = "sd_xl_base_1.0.safetensors"
 SDXL_SOURCE = "stabilityai/stable-diffusion-xl-base-1.0"

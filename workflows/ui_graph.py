@@ -12,13 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# The /object_info of a ComfyUI: node class -> its inputs and outputs.
-Schemas = Mapping[str, Mapping[str, Any]]
+from node_schemas import Schemas, default_value, has_seed_control, input_specs, is_widget
 
-WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-# The editor gives a number of this name a second widget that says what follows a run, unless the
-# schema speaks about it.
-SEED_NAMES = {"seed", "noise_seed"}
 SEED_CONTROL = "fixed"
 OPTIONAL_SHAPE = 7  # LiteGraph draws optional inputs as hollow circles
 
@@ -72,35 +67,6 @@ class Column:
     width: int
     color: str
     nodes: list[Node] = field(default_factory=list)
-
-
-def input_specs(schema: Mapping[str, Any]) -> dict[str, tuple[Any, dict[str, Any], bool]]:
-    """Name -> (type, options, is optional), in the order of the schema."""
-    specs = {}
-    for section in ("required", "optional"):
-        for name, spec in schema["input"].get(section, {}).items():
-            options = spec[1] if len(spec) > 1 else {}
-            specs[name] = (spec[0], options, section == "optional")
-    return specs
-
-
-def is_widget(type_: Any, options: Mapping[str, Any]) -> bool:
-    """Whether the editor draws a widget for this input (an older combo's type is its list)."""
-    return (isinstance(type_, list) or type_ in WIDGET_TYPES) and not options.get("forceInput")
-
-
-def has_seed_control(name: str, type_: Any, options: Mapping[str, Any]) -> bool:
-    """Whether the editor adds its control_after_generate widget behind this one."""
-    return type_ == "INT" and bool(options.get("control_after_generate", name in SEED_NAMES))
-
-
-def default_value(type_: Any, options: Mapping[str, Any]) -> Any:
-    """What the editor puts into a fresh widget."""
-    if "default" in options:
-        return options["default"]
-    if isinstance(type_, list) or type_ == "COMBO":
-        return (type_ if isinstance(type_, list) else options["options"])[0]
-    return {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False}[type_]
 
 
 class Graph:

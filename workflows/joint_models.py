@@ -1,0 +1,142 @@
+"""Public joint-attention models: where their files are, how they are loaded and sampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from common_nodes import AMBER, BLUE, add_image, add_latent, add_saved
+from ui_graph import Graph, Node, Output
+
+QWEN_SOURCE = "Comfy-Org/Qwen-Image_ComfyUI"
+NOTE_PX = 270  # a note without the lines that name files
+NEGATIVE = "blurry, low quality, watermark, text"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A public model and how its makers sample it.
+
+    Attributes:
+        title: for people.
+        files: (file name, folder below ``models/``, size in GB, repository on Hugging Face).
+        steps, cfg, size_px: of the KSampler and the latent.
+        guidance: of FluxGuidance, or None where the model has no such input.
+        shift: (node, value) of the sigma shift that its own workflow sets, or None.
+        pads: whether its text encoder fills short prompts up to hundreds of tokens.
+    """
+
+    title: str
+    files: tuple[tuple[str, str, float, str], ...]
+    steps: int
+    cfg: float
+    size_px: int = 1024
+    guidance: float | None = None
+    shift: tuple[str, float] | None = None
+    pads: bool = False
+
+    @property
+    def negative_prompt(self) -> str:
+        """Empty where cfg 1 leaves it without effect."""
+        return "" if self.cfg == 1.0 else NEGATIVE
+
+    def where(self) -> str:
+        """Which files to put where."""
+        lines = [
+            f"**{name}** ({size:g} GB, from [{source}](https://huggingface.co/{source})) into "
+            f"*models/{folder}*"
+            for name, folder, size, source in self.files
+        ]
+        return "Put " + ",\n".join(lines) + "."
+
+
+FLUX = Checkpoint(
+    "Flux.1 dev",
+    (("flux1-dev-fp8.safetensors", "checkpoints", 17.2, "Comfy-Org/flux1-dev"),),
+    steps=24, cfg=1.0, guidance=3.5, pads=True,
+)  # fmt: skip
+SD35 = Checkpoint(
+    "SD3.5 large",
+    (
+        (
+            "sd3.5_large_fp8_scaled.safetensors", "checkpoints", 14.9,
+            "Comfy-Org/stable-diffusion-3.5-fp8",
+        ),
+    ),
+    steps=28, cfg=4.5, shift=("ModelSamplingSD3", 3.0),
+)  # fmt: skip
+QWEN = Checkpoint(
+    "Qwen-Image",
+    (
+        ("qwen_image_fp8_e4m3fn.safetensors", "diffusion_models", 20.4, QWEN_SOURCE),
+        ("qwen_2.5_vl_7b_fp8_scaled.safetensors", "text_encoders", 9.4, QWEN_SOURCE),
+        ("qwen_image_vae.safetensors", "vae", 0.25, QWEN_SOURCE),
+    ),
+    steps=20, cfg=2.5, size_px=1328, shift=("ModelSamplingAuraFlow", 3.1),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModels:
+    """What a checkpoint's loaders give."""
+
+    model: Output
+    clip: Output
+    vae: Output
+
+
+def add_models(graph: Graph, checkpoint: Checkpoint) -> LoadedModels:
+    """The loaders, and the shift of the sigmas."""
+    names = [name for name, *_ in checkpoint.files]
+    if len(names) == 1:
+        loader = graph.node("CheckpointLoaderSimple", inputs={"ckpt_name": names[0]})
+        model, clip, vae = (loader.out(kind) for kind in ("MODEL", "CLIP", "VAE"))
+    else:
+        model = graph.node("UNETLoader", inputs={"unet_name": names[0]}).out("MODEL")
+        text = graph.node("CLIPLoader", inputs={"clip_name": names[1], "type": "qwen_image"})
+        clip = text.out("CLIP")
+        vae = graph.node("VAELoader", inputs={"vae_name": names[2]}).out("VAE")
+    if checkpoint.shift is not None:
+        node, shift = checkpoint.shift
+        model = graph.node(node, inputs={"model": model, "shift": shift}).out("MODEL")
+    return LoadedModels(model, clip, vae)
+
+
+def add_joint_latent(graph: Graph, checkpoint: Checkpoint) -> Node:
+    """A square canvas of the 16 channels that these models have."""
+    return add_latent(graph, checkpoint.size_px, "EmptySD3LatentImage")
+
+
+def add_picture(
+    graph: Graph,
+    checkpoint: Checkpoint,
+    models: LoadedModels,
+    patch: Node,
+    conditioning: Node,
+    latent: Node,
+    prefix: str,
+    **settings: Any,
+) -> None:
+    """Sample with the checkpoint's settings and save the picture.
+
+    Args:
+        graph: gets the nodes.
+        checkpoint: whose steps, cfg and guidance are taken.
+        models: its loaders.
+        patch: the node with the patched model.
+        conditioning: the node whose positive and negative are followed.
+        latent: the canvas.
+        prefix: of the saved file.
+        settings: inputs of the KSampler that replace those.
+    """
+    graph.column("Sample", 380, AMBER)
+    if checkpoint.guidance is not None:
+        positive = settings.get("positive", conditioning.out("positive"))
+        guided = graph.node(
+            "FluxGuidance", inputs={"conditioning": positive, "guidance": checkpoint.guidance}
+        )
+        settings["positive"] = guided.out("CONDITIONING")
+    sampling = {"steps": checkpoint.steps, "cfg": checkpoint.cfg, **settings}
+    image = add_image(graph, patch.out("model"), conditioning, latent, models.vae, **sampling)
+    graph.column("Picture", 480, BLUE)
+    add_saved(graph, image, prefix, 480)
