@@ -12,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import comfy.model_management
@@ -134,7 +135,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             latent_size=tuple(noise.shape[2:]),
             cache=TextCache(budget),
             schedule=sigmas.tolist(),
-            percent_to_sigma=model.model_sampling.percent_to_sigma,
+            percent_to_sigma=cache(model.model_sampling.percent_to_sigma),
         )
         options = extra_args["model_options"]
         transformer_options = {**options.get("transformer_options", {}), KEY: run}

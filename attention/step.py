@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 
@@ -28,20 +29,17 @@ class Step:
         self._sigmas = sigmas
         self._schedule = schedule
         self._percent_to_sigma = percent_to_sigma
-        self._sigma: float | None = None
 
-    @property
+    @cached_property
     def sigma(self) -> float:
         """Current sigma (in flow models the time from 1 down to 0)."""
-        if self._sigma is None:
-            self._sigma = float(self._sigmas.flatten()[0])
-        return self._sigma
+        return float(self._sigmas.flatten()[0])
 
     @property
     def n_steps(self) -> int:
         return max(1, len(self._schedule) - 1)
 
-    @property
+    @cached_property
     def index(self) -> int:
         """0-based step, the last one whose sigma is at or above the current one.
 
