@@ -13,9 +13,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "regional_dit"
+
+# Random examples of each property: 100, or by ``--hypothesis-profile=thorough`` a thousand. On CI
+# they are the same ones every time.
+settings.register_profile("quick", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("quick")
 
 
 def _use_comfyui(path: str) -> None:

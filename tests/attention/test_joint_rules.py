@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from regional_dit.attention.engine import SeparateTexts, attend
 from regional_dit.attention.errors import RegionalError
@@ -178,7 +178,6 @@ def rpf_wanted(
     return out
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     scenes(),
     st.sampled_from([0.0, 0.2, 1.0]),
@@ -259,7 +258,6 @@ def test_rpf_refuses_bad_settings(bad):
 # ---- eligen
 
 
-@settings(max_examples=80, deadline=None)
 @given(scenes())
 def test_eligen_is_its_mask_with_log_weights(scene):
     shares = scene.flat() * scene.weights[:, None].double()
@@ -276,7 +274,6 @@ def test_eligen_is_its_mask_with_log_weights(scene):
 # ---- bias
 
 
-@settings(max_examples=80, deadline=None)
 @given(scenes(), st.sampled_from([(1.0, -5.0), (2.0, -4.0), (0.0, -3.0), (1.0, 0.0)]))
 def test_bias_is_added_between_image_and_regional_text_only(scene, strengths):
     own, other = strengths
@@ -294,7 +291,6 @@ def test_bias_is_added_between_image_and_regional_text_only(scene, strengths):
     assert_same(by_groups(scene, groups), scene.dense(bias))
 
 
-@settings(max_examples=20, deadline=None)
 @given(scenes())
 def test_bias_leaves_single_blocks_open(scene):
     every = [IMAGE, *range(len(scene.masks) + 1)]
@@ -331,7 +327,6 @@ def shares_of(scene: Scene, beta: float) -> torch.Tensor:
     return shares / shares.sum(0)
 
 
-@settings(max_examples=80, deadline=None)
 @given(scenes(), st.sampled_from([0.0, 0.3, 1.0]), st.booleans())
 def test_bind_is_its_definition(scene, beta, isolated):
     shares = shares_of(scene, 0.0 if isolated else beta)

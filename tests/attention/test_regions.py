@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from regional_dit.attention.errors import RegionalError, RegionError
 from regional_dit.attention.regions import Box, Region, RegionSet
@@ -81,7 +81,6 @@ def test_area_crop_sees_its_part_of_the_canvas():
     assert weights.tolist() == [[0, 0], [0, 0], [1, 1]]
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     rows=st.integers(1, 4),
     columns=st.integers(1, 4),
@@ -103,7 +102,6 @@ def test_ownership_is_finite_and_sums_to_one(
     torch.testing.assert_close(weights.sum(0), torch.ones(weights.shape[1]))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     latent=st.tuples(st.integers(1, 24), st.integers(1, 24)),

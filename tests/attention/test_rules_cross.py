@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from regional_dit.attention.engine import attend
 from regional_dit.attention.errors import RegionalError
@@ -119,14 +119,12 @@ def couple_weights(case, base_ratio):
     return omega / omega.sum(0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases, st.sampled_from([0.0, 0.3, 1.0]))
 def test_couple(case, base_ratio):
     omega = couple_weights(case, base_ratio)
     case.check(Couple(base_ratio), sum(w[:, None] * case.alone(r) for r, w in enumerate(omega)))
 
 
-@settings(max_examples=100, deadline=None)
 @given(cases, st.sampled_from([0.0, 0.3, 1.0]), st.booleans())
 def test_joint(case, base_ratio, compensated):
     omega = couple_weights(case, base_ratio)
@@ -150,7 +148,6 @@ def test_joint_length_compensation_is_that_of_the_formula():
     assert not torch.allclose(case.run(Joint(0.3, True)), case.run(Joint(0.3, False)))
 
 
-@settings(max_examples=60, deadline=None)
 @given(easily_seen)
 def test_omost(case):
     scores = [case.scores(0)]
@@ -160,7 +157,6 @@ def test_omost(case):
     case.check(Omost(), case.together(scores))
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases, st.sampled_from([1.0, 0.4]), st.floats(0.2, 1.0))
 def test_dense(case, strength, time):
     scores = [case.scores(r) for r in range(len(case.texts))]
@@ -175,7 +171,6 @@ def test_dense(case, strength, time):
     case.check(Dense(strength), case.together(scores), phase)
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases, st.sampled_from([0.0, 0.5, 1.0]))
 def test_rpg(case, base_ratio):
     every = [case.alone(prompt) for prompt in range(len(case.texts))]
@@ -190,7 +185,6 @@ def test_rpg(case, base_ratio):
     case.check(RPG(base_ratio), expected)
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases, st.sampled_from([0.0, 0.3, 0.8, 0.99]), st.sampled_from([1.0, 2.5, 30.0]))
 def test_larender(case, opacity, factor):
     """Back to front over an opaque backdrop: what is drawn later dims what was drawn before."""
@@ -211,7 +205,6 @@ def test_larender(case, opacity, factor):
     case.check(LaRender(opacity), expected, factor)
 
 
-@settings(max_examples=60, deadline=None)
 @given(cases)
 def test_rcac_literal(case):
     omega = couple_weights(case, 0.0)

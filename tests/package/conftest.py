@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import io
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from regional_dit.headless.environment import Environment
 from regional_dit.headless.progress import Progress
+
+sys.path.append(str(Path(__file__).parent))  # for ``random_cases``
 
 LEFT_OUT = (".git", "__pycache__", "output", ".venv", "node_modules", ".pytest_cache")
 
@@ -65,15 +65,10 @@ def quiet() -> Progress:
     return Progress(io.StringIO())
 
 
-settings.register_profile("fixed", derandomize=True)  # the same examples in every run
-settings.load_profile("fixed" if os.environ.get("CI") else settings.get_current_profile_name())
-
-
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How many random examples the properties held for."""
-    loaded = list(sys.modules.items())
-    module = next((module for name, module in loaded if name.endswith("test_properties")), None)
-    ran = getattr(module, "RAN", None)
-    if ran and ran["examples"]:
+    ran = getattr(sys.modules.get("random_cases"), "RAN", None)
+    if ran:
         counts = ", ".join(f"{number} {what}" for what, number in ran.items())
         terminalreporter.write_line(f"properties: {counts}")

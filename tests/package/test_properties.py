@@ -7,14 +7,18 @@ finite, leave no image token without an answer, and not depend on the rest of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from regional_dit.attention.engine import SeparateTexts, attend
+from random_cases import RAN, bindings, check, grids, region_sets, share, steps
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.groups import BASE_IMAGE, IMAGE, boosted, groups_to
-from regional_dit.attention.reference import attend_dense
+from regional_dit.attention.groups import boosted, groups_to
+from regional_dit.attention.prompts import RegionalPrompts
 from regional_dit.attention.regions import Box, Region, RegionSet
 from regional_dit.attention.rules import (
     RCAC,
@@ -31,9 +35,16 @@ from regional_dit.attention.rules import (
     Omost,
     RCACLiteral,
     RegionalPromptingFlux,
+    Rule,
+    SpecialtyTuning,
+    TunedRule,
 )
+from regional_dit.attention.sampling import Entry, RegionalPatch, SamplingRun, TextCache
+from regional_dit.attention.schedule import PercentRange, layer_range
 from regional_dit.attention.step import Step
 from regional_dit.attention.tokens import TokenGrid, token_ownership
+
+N_LAYERS = 12  # so that each class of specialty tuning has a layer
 
 RULES = {
     "couple": st.builds(Couple, base_ratio=share),
@@ -63,25 +74,39 @@ RULES = {
         double_interval=st.integers(1, 3),
         single_interval=st.integers(1, 3),
     ),
+    "specialty": st.just(None),  # it must know the number of regions: ``specialty_rules``
 }
+amount = st.one_of(st.sampled_from([0.0, 3.5]), st.floats(0.0, 20.0, width=32))
+
+
+@st.composite
+def specialty_rules(draw: st.DrawFn, n_regions: int) -> SpecialtyTuning:
+    """Any settings that the node takes."""
+    binding = draw(bindings(n_regions))
+    weights = draw(amount), draw(amount), draw(amount)
+    return SpecialtyTuning(
+        binding,
+        *weights,
+        decay=draw(st.sampled_from([0.0, 1.0, 3.0])),
+        tuned_share=draw(share),
+        form=draw(st.sampled_from(["additive", "exact"])),
+        regional_text=draw(st.booleans()),
+        base_ratio=draw(share),
+    )
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_engine_equals_the_oracle(name: str, data: st.DataObject) -> None:
     RAN["examples"] += 1
-    rule = data.draw(RULES[name])
-    regions, grid = data.draw(region_sets()), data.draw(grids())
-    n_steps = data.draw(st.integers(1, 12))
-    sigmas = [1.0 - i / n_steps for i in range(n_steps + 1)]
-    now = data.draw(st.integers(0, n_steps - 1))
-    step = Step(torch.tensor([sigmas[now]]), sigmas, lambda percent: 1.0 - percent)
-    n_layers = 6
+    regions, grid, step = data.draw(region_sets()), data.draw(grids()), data.draw(steps())
+    rule: Rule = data.draw(RULES[name]) or data.draw(specialty_rules(len(regions)))
+    strength = rule.boost_factor(step) if isinstance(rule, TunedRule) else 1.0
     try:
         if isinstance(rule, FittedRule):
-            rule = rule.fitted(BlockKinds(n_layers, 3, takes_stream=True))
-        phase = rule.phase(data.draw(st.integers(0, n_layers - 1)), n_layers, step)
+            rule = rule.fitted(BlockKinds(N_LAYERS, 5, takes_stream=True))
+        phase = rule.phase(data.draw(st.integers(0, N_LAYERS - 1)), N_LAYERS, step)
         if phase is None:
             RAN["not active"] += 1
             return
@@ -90,11 +115,12 @@ def test_engine_equals_the_oracle(name: str, data: st.DataObject) -> None:
         assert len(str(error)) > 30 and str(error).endswith("."), error
         RAN["refused"] += 1
         return
-    groups = boosted(groups_to(groups, torch.device("cpu"), torch.float32), 1.0)
-    check(groups, regions, grid, data.draw(st.integers(0, 99_999)), data.draw(st.integers(1, 3)))
+    groups = boosted(groups_to(groups, torch.device("cpu"), torch.float32), strength)
+    tokens = rule.binding.n_tokens if isinstance(rule, SpecialtyTuning) else None
+    seed, batch = data.draw(st.integers(0, 99_999)), data.draw(st.integers(1, 3))
+    check(groups, regions, grid, seed, batch, tokens)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(region_sets(), grids(), share)
 def test_every_token_has_owners_that_sum_to_one(
     regions: RegionSet, grid: TokenGrid, base_ratio: float
@@ -104,3 +130,64 @@ def test_every_token_has_owners_that_sum_to_one(
     assert ownership.shape == (len(regions.regions) + 1, grid.n_tokens)
     assert ownership.isfinite().all() and (ownership >= 0.0).all()
     torch.testing.assert_close(ownership.sum(0), torch.ones(grid.n_tokens))
+
+
+class _Family:
+    """As much of a family as planning asks for."""
+
+    def n_layers(self, model: Any) -> int:
+        return N_LAYERS
+
+    def token_shape(self, model: Any, size: Sequence[int], layer: int) -> Any:
+        return SimpleNamespace(rows=size[0], cols=size[1], patch=1, frames=1)
+
+    def text_states(self, model: Any, text: Any, device: torch.device) -> torch.Tensor:
+        return text
+
+
+layers = st.builds(
+    lambda first, last: layer_range(first, last, N_LAYERS, default_last=7),
+    st.integers(0, N_LAYERS - 1),
+    st.integers(-1, N_LAYERS - 1),
+)
+percents = st.builds(PercentRange, share, share)
+
+
+@given(
+    st.lists(st.tuples(layers, percents, st.sampled_from("ab")), max_size=4),
+    st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=3),
+    steps(),
+    st.integers(1, 3),
+)
+def test_the_last_patch_that_claims_a_layer_now_acts_in_it(
+    claims: list[tuple[tuple[int, ...], PercentRange, str]],
+    rows: list[str | None],
+    step: Step,
+    batch: int,
+) -> None:
+    RAN["examples"] += 1
+    regions = RegionSet((Region(Box(0.0, 0.0, 0.5, 1.0)),))
+    text = torch.zeros(1, 3, 4)
+    patches = [
+        RegionalPatch(RegionalPrompts(uid, regions, (text,), ("p",)), Couple(), chosen, percent)
+        for chosen, percent, uid in claims
+    ]
+    entries = {index: Entry(uid, None) for index, uid in enumerate(rows)}
+    run = SamplingRun(
+        _Family(), patches, entries, (4, 4), TextCache(0), step._schedule, lambda p: 1.0 - p
+    )
+    model = SimpleNamespace(manual_cast_dtype=None, get_dtype=lambda: torch.float32)
+    x = torch.zeros(batch * len(rows), 4, 4, 4)
+    plan = run.plan(model, x, list(entries), torch.tensor([step.sigma]))
+    acting = {} if plan is None else plan.layers
+    elapsed = 1.0 - step.sigma
+    for layer in range(N_LAYERS):
+        wanted = {}
+        for index, uid in enumerate(rows):
+            for patch, (chosen, percent, owner) in zip(patches, claims, strict=True):
+                now = percent.start <= elapsed < percent.end
+                if owner == uid and layer in chosen and now:
+                    wanted[index * batch, (index + 1) * batch] = id(patch.prompts)
+        jobs = acting.get(layer, ())
+        found = {(job.rows.start, job.rows.stop): job.texts[0].key[0] for job in jobs}
+        assert found == wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from regional_dit.planner.errors import PlanError
 from regional_dit.planner.mask import MAX_RUNS_TEXT, RegionMask
@@ -20,7 +20,6 @@ def cells(draw):
     return [bits[i : i + width] for i in range(0, len(bits), width)]
 
 
-@settings(max_examples=150, deadline=None)
 @given(cells())
 def test_round_trip(rows):
     mask = RegionMask.from_rows(rows)

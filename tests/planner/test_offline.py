@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from regional_dit.planner.cells import reading_order, split_cells
 from regional_dit.planner.errors import PlanError
@@ -184,7 +184,6 @@ VOCABULARY = (
 words = st.sampled_from(VOCABULARY.split(" "))
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(words, min_size=1, max_size=25).map(" ".join) | st.text(min_size=1, max_size=120),
     st.none() | st.integers(1, 12),

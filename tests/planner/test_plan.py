@@ -60,13 +60,12 @@ GOOD = {
 }
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(plans)
 def test_round_trip(plan):
     assert Plan.from_json(plan.to_json()) == plan
 
 
-@settings(max_examples=150, deadline=None)
 @given(plans)
 def test_prompts_are_text_at_every_level(plan):
     for region in plan.regions:
@@ -74,14 +73,12 @@ def test_prompts_are_text_at_every_level(plan):
             assert isinstance(region.prompt(level), str)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=300) | st.binary(max_size=100).map(lambda b: b.decode("latin-1")))
 def test_garbage_text_is_a_plan_error(text):
     with pytest.raises(PlanError):
         Plan.from_json(text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(json_values, st.sampled_from(["regions", "global_prompt", "aspect", "notes", "extra"]))
 def test_garbage_values_never_crash(value, key):
     text = json.dumps({**GOOD, key: value})
@@ -93,7 +90,6 @@ def test_garbage_values_never_crash(value, key):
         assert Plan.from_json(plan.to_json()) == plan
 
 
-@settings(max_examples=200, deadline=None)
 @given(json_values, st.sampled_from([*plan_schema()["$defs"]["region"]["properties"], "extra"]))
 def test_garbage_regions_never_crash(value, key):
     text = json.dumps({**GOOD, "regions": [{"high_level": "a", key: value}]})
