@@ -8,8 +8,8 @@ Z-Image pads text and image to multiples of 32 tokens with learned tokens. The t
 part of each prompt; the image's stands for no place of the picture (see ``registers.py``).
 
 What a prompt's mask does depends on the host: the newest ignore it, others hand it to the refiner,
-and the oldest also leave the masked tokens out of the sequence. So a mask of the whole text is given
-to the host, and what reaches the refiner says whether masks count (see ``_refining``).
+and the oldest also leave the masked tokens out of the sequence. So the host is given a mask of the
+whole text, and what reaches the refiner says whether masks count (see ``_refining``).
 """
 
 from __future__ import annotations
@@ -67,10 +67,7 @@ class Lumina2(JointFamily):
 
     def extended(self, model: Any, call: JointCall, inputs: CallInputs) -> CallInputs:
         context = with_regions(inputs.context, call, part=lambda text: text.states)
-        extra = {**inputs.extra, "attention_mask": _whole_mask(call, inputs)}
-        if "num_tokens" in extra:  # older hosts take as many tokens of the text as it says
-            extra["num_tokens"] = call.n_text
-        return replace(inputs, context=context, extra=extra)
+        return replace(inputs, context=context)
 
     def layout(self, model: Any, call: JointCall, n_tokens: int) -> Layout:
         image = call.n_text, call.n_text + call.grid.n_tokens
@@ -86,6 +83,7 @@ class Lumina2(JointFamily):
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
         _refuse_references(self.name, inputs)
         net = model.diffusion_model
+        masked = inputs.extra.get("attention_mask") is not None
         swapped = [
             (net.rope_embedder, _before_image(net.rope_embedder.forward, call)),
             *((layer, _refining(layer.forward, call, masked)) for layer in net.context_refiner),
@@ -93,7 +91,7 @@ class Lumina2(JointFamily):
         if _multiple(model) > 1:
             swapped.append((net.cap_embedder, _padding(net.cap_embedder, net.cap_pad_token, call)))
         with scoped_forwards(swapped, recursive=False):
-            yield inputs
+            yield replace(inputs, extra=_extra(call, inputs))
 
 
 class ZImage(Lumina2):
@@ -128,16 +126,47 @@ def _padded(model: Any, n_tokens: int) -> int:
     return -(-n_tokens // multiple) * multiple
 
 
-def _refining(refine: Callable[..., Any], call: JointCall) -> Callable[..., Any]:
-    """A block of the text's refiner, on each prompt alone."""
+def _extra(call: JointCall, inputs: CallInputs) -> dict[str, Any]:
+    """Keyword arguments of the network, for the text with the regional prompts in it."""
+    extra = dict(inputs.extra)
+    if "num_tokens" in extra:  # older hosts take as many tokens of the text as it says
+        extra["num_tokens"] = call.n_text
+    mask = _whole_mask(call, inputs)
+    if mask is not None:
+        extra["attention_mask"] = mask
+    return extra
+
+
+def _whole_mask(call: JointCall, inputs: CallInputs) -> torch.Tensor | None:
+    """A mask [B, T] over all prompts where one of them has a mask. Of the regional prompts it hides
+    nothing: it only makes the host show what it does with masks."""
+    given = inputs.extra.get("attention_mask")
+    if given is not None:
+        behind = call.base[0] - given.shape[1]  # padding tokens
+        return torch.nn.functional.pad(given, (call.extra[0], behind), value=1)
+    masks = [text.mask for _, _, text in call.texts() if text.mask is not None]
+    return masks[0].new_ones(call.n_rows, call.n_text) if masks else None
+
+
+def _refining(refine: Callable[..., Any], call: JointCall, masked: bool) -> Callable[..., Any]:
+    """A block of the text's refiner, on each prompt alone.
+
+    Args:
+        refine: the block.
+        call: says where each text lies.
+        masked: whether the conditioning's own prompt has a mask.
+    """
 
     def forward(
         x: torch.Tensor, x_mask: Any, freqs_cis: torch.Tensor, *args: Any, **kw: Any
     ) -> Any:
         def run(rows: slice, tokens: slice, text: Caption | None) -> torch.Tensor:
-            mask = x_mask
-            if text is not None:
-                mask = _mask(text, tokens.stop - tokens.start)
+            mask = None
+            if x_mask is not None:  # else no prompt has one, or the host ignores masks
+                if text is not None:
+                    mask = _mask(text, tokens.stop - tokens.start)
+                elif masked:
+                    mask = x_mask[rows, tokens]
             return refine(x[rows, tokens], mask, freqs_cis[rows, tokens], *args, **kw)
 
         return text_by_text(x, call, run)
@@ -169,18 +198,22 @@ def _padding(embedder: Any, pad_token: torch.Tensor, call: JointCall) -> Callabl
 def _before_image(embed: Callable[..., Any], call: JointCall) -> Callable[..., Any]:
     """Position tables in which every prompt ends right before the image.
 
-    Text tokens come as 1, 2 .. and the image as the number after the last of them, whichever of
-    them are in one table; zero is padding of the image.
+    Text tokens come numbered through, and the image as the number after the last of them. Where
+    both are in one table, it begins with the text, at 0 or 1; newer hosts make a table for each and
+    begin at 1. What is numbered below the text is padding of the image.
     """
 
     def forward(ids: torch.Tensor) -> torch.Tensor:
+        both = ids.shape[1] >= call.n_text + call.grid.n_tokens
+        first = ids[:1, :1, 0] if both else 1
         moves = ids.new_full((call.n_rows, call.n_text + 2), -call.extra[0])
-        moves[:, 0] = 0
+        moves[:, -1] = 0  # of padding, place -1
         for rows, spans, _ in call.texts():
             start, stop = spans[0]
-            moves[rows, 1 + start : 1 + stop] = call.base[0] - stop
+            moves[rows, start:stop] = call.base[0] - stop
         moved = ids.expand(call.n_rows, -1, -1).clone()  # newer hosts make one row for all
-        moved[..., 0] += moves.gather(1, moved[..., 0].long())
+        places = (moved[..., 0] - first).long() % moves.shape[1]
+        moved[..., 0] += moves.gather(1, places)
         return embed(moved)
 
     return forward

@@ -277,11 +277,27 @@ def test_hidream_regions_follow_their_llama_states():
 # --- Lumina 2 and Z-Image
 
 
-def test_lumina_masks_of_regional_prompts_count():
-    tiny = TINY["Lumina 2"]
+@pytest.mark.parametrize("masked", ["region", "base", "both"])
+def test_masks_of_lumina_prompts_do_what_they_do_in_the_host(masked):
+    """Newer hosts ignore them, others hand them to the refiner of the text; the oldest leave masked
+    tokens out, which regional prompts cannot follow and say so."""
+    case = shared_case("Lumina 2")
+    tiny, model = case.tiny, case.model
     mask = torch.ones(1, 11, dtype=torch.long)
     mask[:, 7:] = 0
-    require_full_region_is_stock(tiny, tiny.conditioning(BASE, attention_mask=mask))
+    of_region = {"attention_mask": mask} if masked != "base" else {}
+    of_base = {"attention_mask": mask} if masked != "region" else {}
+    region, base = tiny.conditioning(LEFT, **of_region), marked(tiny, **of_base)
+    hiding = tiny.conditioning(LEFT, attention_mask=mask)
+    tables = [
+        position_tables("Lumina 2", model, cond) for cond in (hiding, tiny.conditioning(LEFT))
+    ]
+    if len(tables[0]) < len(tables[1]):
+        with pytest.raises(HostError, match="mask"):
+            run(tiny, patch(tiny, model, [region]), base)
+        return
+    out = run(tiny, patch(tiny, model, [region]), base)
+    torch.testing.assert_close(out, run(tiny, model, region), atol=1e-4, rtol=1e-4)
 
 
 def test_z_image_without_padding_tokens():

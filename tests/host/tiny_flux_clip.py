@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import comfy.sd
-import comfy.text_encoders.aura_t5
 import comfy.text_encoders.flux
-import comfy.text_encoders.hidream
-import comfy.text_encoders.pixart_t5
-import comfy.text_encoders.qwen_image
 import comfy.text_encoders.sd3_clip
-import comfy.text_encoders.z_image
+import pytest
 import torch
 
 FLUX_T5_DIM, CLIP_L_DIM, CLIP_G_DIM = 48, 32, 40  # as the tiny Flux reads them
@@ -89,22 +86,33 @@ def tiny_sd3_clip(*, t5: bool = True) -> comfy.sd.CLIP:
     return _clip(model, sd3.SD3Tokenizer, SD3_DIM)
 
 
-def _other(module: Any, model: Any, tokenizer: str) -> Callable[[], comfy.sd.CLIP]:
-    return lambda: _clip(model, getattr(module, tokenizer), FLUX_T5_DIM)
+def _other(
+    module: str, model: str, tokenizer: str, **arguments: Any
+) -> Callable[[], comfy.sd.CLIP]:
+    """Encoder of another family; skips the test where the host has none."""
+
+    def build() -> comfy.sd.CLIP:
+        try:
+            found = import_module(f"comfy.text_encoders.{module}")
+        except ModuleNotFoundError:
+            pytest.skip(f"this ComfyUI has no text encoder {module}")
+        made = getattr(found, model)
+        # AuraFlow has a class, the others a function that makes one.
+        made = made if isinstance(made, type) else made(**arguments)
+        return _clip(made, getattr(found, tokenizer), FLUX_T5_DIM)
+
+    return build
 
 
-_hosts: Any = comfy.text_encoders
 _FLOAT: Any = {"dtype_t5": torch.float32}
 TEXT_ENCODERS: dict[str, Callable[[], comfy.sd.CLIP]] = {
     "Flux": tiny_flux_clip,
     "SD3": tiny_sd3_clip,
-    "Chroma": _other(_hosts.pixart_t5, _hosts.pixart_t5.pixart_te(**_FLOAT), "PixArtTokenizer"),
-    "AuraFlow": _other(_hosts.aura_t5, _hosts.aura_t5.AuraT5Model, "AuraT5Tokenizer"),
-    "Qwen-Image": _other(_hosts.qwen_image, _hosts.qwen_image.te(), "QwenImageTokenizer"),
-    "Z-Image": _other(_hosts.z_image, _hosts.z_image.te(), "ZImageTokenizer"),
+    "Chroma": _other("pixart_t5", "pixart_te", "PixArtTokenizer", **_FLOAT),
+    "AuraFlow": _other("aura_t5", "AuraT5Model", "AuraT5Tokenizer"),
+    "Qwen-Image": _other("qwen_image", "te", "QwenImageTokenizer"),
+    "Z-Image": _other("z_image", "te", "ZImageTokenizer"),
     "HiDream": _other(
-        _hosts.hidream,
-        _hosts.hidream.hidream_clip(**_FLOAT, dtype_llama=torch.float32),
-        "HiDreamTokenizer",
+        "hidream", "hidream_clip", "HiDreamTokenizer", **_FLOAT, dtype_llama=torch.float32
     ),
 }
