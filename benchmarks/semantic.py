@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import host
+import semantic_paired
 import semantic_table
 from semantic_methods import Method, find_methods, is_available, prepare
 from semantic_scenes import LAYOUTS, Scene, make_scene
@@ -182,7 +183,8 @@ def main() -> None:
         settings = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["settings"]
     report = semantic_table.summarise(read_lines(path), settings, ratios)
     path.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    tables = f"{semantic_table.overview(report)}\n\n{semantic_table.markdown(report)}\n"
+    leads = semantic_paired.markdown(report["differences"])
+    tables = f"{semantic_table.overview(report)}\n\n{leads}\n\n{semantic_table.markdown(report)}\n"
     path.with_suffix(".md").write_text(f"{semantic_table.head(report)}\n\n{tables}", "utf-8")
     print(tables)
 

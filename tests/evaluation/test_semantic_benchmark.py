@@ -20,7 +20,9 @@ def semantic(repo: Path) -> Iterator[Any]:
     folder = str(repo / "benchmarks")
     sys.path.insert(0, folder)
     try:
-        names = ("semantic", "semantic_methods", "semantic_scenes", "semantic_table")
+        names = (
+            "semantic", "semantic_methods", "semantic_paired", "semantic_scenes", "semantic_table",
+        )  # fmt: skip
         yield SimpleNamespace(**{n: importlib.import_module(n) for n in names})
     finally:
         sys.path.remove(folder)
@@ -115,3 +117,34 @@ def test_the_summary_counts_a_repeated_scene_once(semantic, tmp_path):
     table.require_same_settings(path, {"steps": 12})
     with pytest.raises(SystemExit, match="another --name"):
         table.require_same_settings(path, {"steps": 40})
+
+
+def test_differences_are_taken_scene_by_scene(semantic):
+    paired = semantic.semantic_paired
+
+    def rows(method, layout, right):
+        return [
+            {"method": method, "layout": layout, "scene": i, "object": [x]}
+            for i, x in enumerate(right)
+        ]
+
+    ours = [1, 0] * 10
+    found = paired.differences(
+        rows("couple-0.3", "W2", ours)
+        + rows("couple-0.3", "H2", ours)
+        + rows("couple-0.3", "whole", ours)
+        + rows("merged", "W2", ours)  # equal in every scene: no spread at all
+        + rows("merged", "H2", ours[::-1][:10])
+        + rows("merged", "whole", ours)
+        + rows("joint", "W2", [1])
+    )
+    same, other = found["merged"]["W2"], found["merged"]["H2"]
+    assert same == {"difference": 0.0, "interval": [0.0, 0.0], "scenes": 20}
+    # differences +1 and -1 in turn, ten of them: variance 10 / 9
+    assert other["scenes"] == 10 and other["difference"] == 0.0
+    assert other["interval"][1] == pytest.approx(1.96 * (10 / 9 / 10) ** 0.5, abs=1e-3)
+    whole = found["merged"][paired.ALL]
+    assert whole["interval"][1] == pytest.approx(other["interval"][1] / 2, abs=1e-3)
+    assert whole["scenes"] == 30 and "whole" not in found["merged"]
+    assert "joint" not in found  # one scene says nothing
+    assert "| +0 (+0 to +0) | +0 (-65 to +65) | +0 (-33 to +33) |" in paired.markdown(found)
