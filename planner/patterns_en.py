@@ -1,4 +1,4 @@
-"""Patterns of English sentences that the grammar in `parse_en` looks for. Data only."""
+"""Patterns of English sentences that the grammar looks for. Data only."""
 
 from __future__ import annotations
 

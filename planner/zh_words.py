@@ -64,6 +64,11 @@ STYLE = (
     r"柔和的光线|暖色调|冷色调"
 )
 
+LEAD = re.compile(
+    r"^(?:的|然后|另外|此外|还有|以及|并且|而且|而|和|与|及|有着|有|是|：|:|则是|则|画着|画了|为|放着|摆着|站着|坐着)+"
+)
+TAIL = re.compile(r"(?:[站坐趴放躺停挂摆靠蹲跪睡立飞]?在|位于|是|有|放着|处|的|，|：|:)+$")
+
 # A material before a single character is part of the noun (玻璃杯), before a longer one it is not.
 _ATTRIBUTE = re.compile(rf"(?:{COLOUR}|{LOOK})(?:的|(?=[^的]))|{MATERIAL}(?:的|(?=[^的][^的]))")
 _SHORT = re.compile(rf"{SHORT_COLOUR}(?:的|{NOT_AFTER_COLOUR}(?=[^的色]))")
