@@ -11,20 +11,20 @@ from typing import Any
 
 from . import report_data, report_html, report_plots
 from .report_data import SweepData
-from .sweep import Enter
+from .shared_options import enter
 from .sweep_store import write_atomically
 
 
-def add_command(commands: Any, parents: Sequence[argparse.ArgumentParser], enter: Enter) -> None:
+def add_command(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register ``report`` with the command line."""
     add = commands.add_parser(
         "report", parents=list(parents), help="a page with plots and pictures of a sweep's results"
     )
     add.add_argument("folder", type=Path, metavar="DIR", help="folder that 'sweep' made")
-    add.set_defaults(command=lambda options: run(options, enter))
+    add.set_defaults(command=run)
 
 
-def run(options: argparse.Namespace, enter: Enter) -> int:
+def run(options: argparse.Namespace) -> int:
     """The command."""
     data = report_data.load(options.folder)  # a wrong folder is told before anything else
     if find_spec("matplotlib") is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,14 @@ from . import sweep_file
 from .environment import Environment
 from .errors import FAILED
 from .paths import OUTPUT
-from .server import Server
+from .shared_options import enter, make_server
 from .sweep_dask import run_on_dask
 from .sweep_file import Job, Sweep
 from .sweep_run import run_on_servers
 from .sweep_store import Store
 
-Enter = Callable[[argparse.Namespace], tuple[Environment, int | None]]
-"""Goes on in the environment's Python; see ``cli``."""
 
-
-def add_command(commands: Any, parents: Sequence[argparse.ArgumentParser], enter: Enter) -> None:
+def add_command(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
     """Register ``sweep`` with the command line."""
     add = commands.add_parser(
         "sweep", parents=list(parents), help="run a declared sweep; started again, it goes on",
@@ -37,10 +34,10 @@ def add_command(commands: Any, parents: Sequence[argparse.ArgumentParser], enter
     add.add_argument("--limit", type=int, metavar="N", help="only the first N jobs")
     add.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
     add.add_argument("--dry-run", action="store_true", help="list the jobs and end")
-    add.set_defaults(command=lambda options: run(options, enter))
+    add.set_defaults(command=run)
 
 
-def run(options: argparse.Namespace, enter: Enter) -> int:
+def run(options: argparse.Namespace) -> int:
     """The command; exit code 1 if a job failed."""
     sweep = sweep_file.load(options.file)
     jobs = sweep_file.make_jobs(sweep)[: options.limit]
@@ -91,15 +88,7 @@ def _on_own_server(
     found: Environment,
     options: argparse.Namespace,
 ) -> None:
-    server = Server(
-        found,
-        options.progress,
-        port=options.port,
-        base=options.base_dir,
-        models=options.models,
-        cpu=options.cpu,
-        extra=options.rest,
-    )
+    server = make_server(found, options)
     with server:
         run_on_servers(store, todo, total, [server.url], options.progress)
 
