@@ -1,6 +1,6 @@
 // Drives ComfyUI's real front end: opens it, adds nodes, and works in the Region Editor by mouse and keys.
 
-import { stageArea } from "../../../web/js/editor/render.js";
+import { stageArea } from "../../../web/js/editor/layout.js";
 
 export const EDITOR = "RegionalDiT_RegionEditor";
 

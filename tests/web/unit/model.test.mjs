@@ -48,21 +48,21 @@ test("undo and redo go through every step and back", () => {
 
 test("typing is one step, two fields are two", () => {
   const model = drawn();
-  const steps = model.past.length;
+  const steps = model.history.past.length;
   for (const text of ["a", "ab", "abc"]) model.setPrompt(0, text);
-  assert.equal(model.past.length, steps + 1);
+  assert.equal(model.history.past.length, steps + 1);
   for (const weight of [1.1, 1.2]) model.update(0, { weight }, "weight");
-  assert.equal(model.past.length, steps + 2);
+  assert.equal(model.history.past.length, steps + 2);
 });
 
 test("a gesture is one step, and can be taken back", () => {
   const model = drawn();
   const before = model.text();
-  const steps = model.past.length;
+  const steps = model.history.past.length;
   model.begin();
   for (let i = 1; i <= 20; i++) model.setBoxes(new Map([[0, { ...LEFT, x1: 0.5 - i / 100 }]]));
   model.commit();
-  assert.equal(model.past.length, steps + 1);
+  assert.equal(model.history.past.length, steps + 1);
   model.undo();
   assert.equal(model.text(), before);
   model.begin();
@@ -71,7 +71,7 @@ test("a gesture is one step, and can be taken back", () => {
   assert.equal(model.text(), before);
   model.begin();
   model.commit();
-  assert.equal(model.future.length, 1, "a gesture that changed nothing is no step");
+  assert.equal(model.history.future.length, 1, "a gesture that changed nothing is no step");
 });
 
 test("the nearest region is hit, a second click goes below", () => {
@@ -122,11 +122,11 @@ test("values are bounded before they are stored", () => {
 
 test("loading the text that is there changes nothing, another one starts anew", () => {
   const model = drawn();
-  const steps = model.past.length;
+  const steps = model.history.past.length;
   model.load(model.text());
-  assert.equal(model.past.length, steps);
+  assert.equal(model.history.past.length, steps);
   model.load("");
-  assert.equal(model.past.length, 0);
+  assert.equal(model.history.past.length, 0);
   assert.equal(model.plan.regions.length, 0);
 });
 
@@ -147,7 +147,7 @@ test("connected shapes keep prompts and make new regions", () => {
   }));
   model.takeShapes(plan.regions);
   assert.deepEqual(model.plan.regions.map((r) => [r.high_level, r.box.y1]), [["a red circle", 0.2], ["a blue square", 0.5], ["", 1]]);
-  const steps = model.past.length;
+  const steps = model.history.past.length;
   model.takeShapes(plan.regions);
-  assert.equal(model.past.length, steps, "the same shapes again are no step");
+  assert.equal(model.history.past.length, steps, "the same shapes again are no step");
 });

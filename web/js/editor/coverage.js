@@ -1,7 +1,7 @@
 // How much of the canvas the regions cover, on a coarse raster.
 
-import { cellsOf } from "./model.js";
 import { covers } from "./mask.js";
+import { cellsOf } from "./region_cells.js";
 
 const SIDE = 64;
 

@@ -1,8 +1,10 @@
-// What is drawn, what is selected, and how to go back: no DOM, no host.
+// What is drawn, what is selected, and every way to change it: no DOM, no host.
 
 import { clamp, gridBoxes, moveBox } from "./geometry.js";
-import { covers, decode } from "./mask.js";
+import { History } from "./history.js";
+import { drawOrder, moved, ranked } from "./order.js";
 import { MAX_REGIONS, MAX_TEXT, MAX_WEIGHT, MIN_WEIGHT, emptyPlan, newRegion, parsePlan, writePlan } from "./plan.js";
+import { regionCovers } from "./region_cells.js";
 
 /** @typedef {import("./geometry.js").Box} Box */
 /** @typedef {import("./geometry.js").Point} Point */
@@ -10,26 +12,6 @@ import { MAX_REGIONS, MAX_TEXT, MAX_WEIGHT, MIN_WEIGHT, emptyPlan, newRegion, pa
 /** @typedef {import("./plan.js").Plan} Plan */
 /** @typedef {import("./plan.js").Region} Region */
 /** @typedef {import("./plan.js").Repair} Repair */
-
-const MAX_HISTORY = 200;
-
-/** Decoded masks; a mask is never changed in place. @type {WeakMap<Mask, Uint8Array | null>} */
-const decoded = new WeakMap();
-
-/** @param {Mask} mask */
-export function cellsOf(mask) {
-  let cells = decoded.get(mask);
-  if (cells === undefined) {
-    cells = decode(mask);
-    decoded.set(mask, cells);
-  }
-  return cells;
-}
-
-/** @param {Region} region @param {Point} p */
-export function regionCovers(region, p) {
-  return covers(region.box, region.mask && cellsOf(region.mask), region.mask, p);
-}
 
 export class EditorModel {
   constructor() {
@@ -43,14 +25,7 @@ export class EditorModel {
     this.error = null;
     /** @type {Repair[]} */
     this.repairs = [];
-    /** @type {Plan[]} */
-    this.past = [];
-    /** @type {Plan[]} */
-    this.future = [];
-    /** The plan before a gesture that goes on. @type {Plan | null} */
-    this.before = null;
-    /** Edits with the same key in a row are one step. @type {string | null} */
-    this.mergeKey = null;
+    this.history = new History();
     /** Called after every change; true: worth saving. @type {(saved: boolean) => void} */
     this.onChange = () => {};
   }
@@ -69,10 +44,7 @@ export class EditorModel {
     this.repairs = repairs;
     this.refused = error ? String(text) : null;
     this.selected = -1;
-    this.past = [];
-    this.future = [];
-    this.before = null;
-    this.mergeKey = null;
+    this.history = new History();
     this.onChange(false);
   }
 
@@ -83,8 +55,7 @@ export class EditorModel {
 
   /** Indices from the back to the front. */
   drawOrder() {
-    const { regions } = this.plan;
-    return regions.map((_, i) => i).sort((a, b) => regions[a].order - regions[b].order || a - b);
+    return drawOrder(this.plan.regions);
   }
 
   /** @param {number} index */
@@ -92,7 +63,7 @@ export class EditorModel {
     const next = index >= 0 && index < this.plan.regions.length ? index : -1;
     if (next === this.selected) return;
     this.selected = next;
-    this.mergeKey = null;
+    this.history.mergeKey = null;
     this.onChange(false);
   }
 
@@ -118,10 +89,7 @@ export class EditorModel {
    */
   apply(plan, how = {}) {
     if (plan !== this.plan) {
-      if (!this.before) {
-        if (!how.merge || how.merge !== this.mergeKey) this.remember(this.plan);
-        this.mergeKey = how.merge ?? null;
-      }
+      this.history.note(this.plan, how.merge);
       this.plan = plan;
       this.refused = null;
       this.error = null;
@@ -129,60 +97,46 @@ export class EditorModel {
     }
     if (how.select !== undefined) this.selected = how.select;
     this.selected = Math.min(this.selected, this.plan.regions.length - 1);
-    this.onChange(!this.before);
+    this.onChange(!this.busy);
   }
 
-  /** @param {Plan} plan */
-  remember(plan) {
-    this.past.push(plan);
-    if (this.past.length > MAX_HISTORY) this.past.shift();
-    this.future = [];
+  /** Whether a gesture goes on. */
+  get busy() {
+    return this.history.before !== null;
   }
 
   /** Start a gesture: what follows is one step, at `commit`. */
   begin() {
-    if (!this.before) this.before = this.plan;
+    this.history.begin(this.plan);
   }
 
   commit() {
-    const { before } = this;
-    this.before = null;
-    this.mergeKey = null;
-    if (before && before !== this.plan) {
-      this.remember(before);
-      this.onChange(true);
-    }
+    if (this.history.commit(this.plan)) this.onChange(true);
   }
 
   /** End a gesture and take it back. */
   cancel() {
-    const { before } = this;
-    if (!before) return;
-    this.before = null;
-    this.plan = before;
-    this.selected = Math.min(this.selected, before.regions.length - 1);
-    this.onChange(false);
+    const before = this.history.cancel();
+    if (before) this.show(before, false);
   }
 
   /** @returns {boolean} whether there was anything to undo */
   undo() {
-    return this.travel(this.past, this.future);
+    this.cancel();
+    return this.show(this.history.back(this.plan), true);
   }
 
   redo() {
-    return this.travel(this.future, this.past);
+    this.cancel();
+    return this.show(this.history.forth(this.plan), true);
   }
 
-  /** @param {Plan[]} from @param {Plan[]} to */
-  travel(from, to) {
-    if (this.before) this.cancel();
-    const plan = from.pop();
+  /** @param {Plan | null} plan of the history; null: there is none @param {boolean} saved */
+  show(plan, saved) {
     if (!plan) return false;
-    to.push(this.plan);
     this.plan = plan;
-    this.mergeKey = null;
     this.selected = Math.min(this.selected, plan.regions.length - 1);
-    this.onChange(true);
+    this.onChange(saved);
     return true;
   }
 
@@ -233,7 +187,7 @@ export class EditorModel {
   /** A new region in front of all. @param {Box} box @param {Mask | null} [mask] @returns {number} its index, -1 if there is no room */
   add(box, mask = null) {
     if (this.full) return -1;
-    const regions = [...inFront(this.plan.regions), { ...newRegion(box, this.plan.regions.length), mask }];
+    const regions = [...ranked(this.plan.regions), { ...newRegion(box, this.plan.regions.length), mask }];
     this.apply({ ...this.plan, regions }, { select: regions.length - 1 });
     return regions.length - 1;
   }
@@ -261,7 +215,7 @@ export class EditorModel {
     let box = moveBox(region.box, 0.04, 0.04);
     if (box.x0 === region.box.x0 && box.y0 === region.box.y0) box = moveBox(region.box, -0.04, -0.04);
     const copy = { ...region, box, locked: false, color: "", order: this.plan.regions.length };
-    const regions = [...inFront(this.plan.regions), copy];
+    const regions = [...ranked(this.plan.regions), copy];
     this.apply({ ...this.plan, regions }, { select: regions.length - 1 });
     return true;
   }
@@ -270,13 +224,7 @@ export class EditorModel {
   reorder(where) {
     const { region, selected } = this;
     if (!region) return;
-    const others = this.drawOrder().filter((i) => i !== selected);
-    const order = where === "front" ? [...others, selected] : [selected, ...others];
-    /** @type {number[]} */
-    const rank = [];
-    order.forEach((index, place) => (rank[index] = place));
-    const regions = this.plan.regions.map((r, i) => (r.order === rank[i] ? r : { ...r, order: rank[i] }));
-    this.apply({ ...this.plan, regions });
+    this.apply({ ...this.plan, regions: moved(this.plan.regions, selected, where) });
   }
 
   /** Move the selected region by fractions of the canvas. @param {number} dx @param {number} dy */
@@ -319,13 +267,4 @@ function sameShape(a, b) {
     near(a.box.x0, b.box.x0) && near(a.box.y0, b.box.y0) && near(a.box.x1, b.box.x1) &&
     near(a.box.y1, b.box.y1) && a.mask?.runs === b.mask?.runs
   );
-}
-
-/** The regions with places 0, 1, ... so that a new one in front stays within the limits. @param {Region[]} regions */
-function inFront(regions) {
-  const places = regions.map((_, i) => i).sort((a, b) => regions[a].order - regions[b].order || a - b);
-  /** @type {number[]} */
-  const rank = [];
-  places.forEach((index, place) => (rank[index] = place));
-  return regions.map((region, i) => (region.order === rank[i] ? region : { ...region, order: rank[i] }));
 }

@@ -61,7 +61,7 @@ export class Panel {
     });
     on(this.color, "input", () => model.update(model.selected, { color: this.color.value }, "color"));
     for (const field of [this.prompt, this.global, this.negative]) {
-      on(field, "blur", () => (model.mergeKey = null));
+      on(field, "blur", () => (model.history.mergeKey = null));
     }
     this.tabs.addEventListener(
       "click",

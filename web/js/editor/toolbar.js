@@ -39,7 +39,7 @@ export class Toolbar {
 
   /**
    * @param {EditorModel} model
-   * @param {{tool: Tool, snapping: boolean, brushRadius: number}} input
+   * @param {{tool: Tool, snapping: {on: boolean}, brushRadius: number}} input
    * @param {{tokens: boolean, picture: boolean}} shown
    * @param {{width: number, height: number} | null} latent
    */
@@ -47,12 +47,12 @@ export class Toolbar {
     const { buttons } = this;
     const { region } = model;
     for (const tool of TOOLS) press(buttons[tool], input.tool === tool);
-    press(buttons.snap, input.snapping);
+    press(buttons.snap, input.snapping.on);
     press(buttons.tokens, shown.tokens);
     press(buttons.picture, shown.picture);
     press(buttons.lock, Boolean(region?.locked));
-    buttons.undo.disabled = !model.past.length;
-    buttons.redo.disabled = !model.future.length;
+    buttons.undo.disabled = !model.history.past.length;
+    buttons.redo.disabled = !model.history.future.length;
     for (const name of ["front", "back", "lock"]) buttons[name].disabled = !region;
     buttons.duplicate.disabled = !region || model.full;
     buttons.remove.disabled = !region || region.locked;

@@ -1,32 +1,27 @@
 // The editor as elements: toolbar, canvas, status line, fields. Knows the model, not the host.
 
-import { coverage } from "./coverage.js";
 import { promptOf } from "./compose.js";
-import { element, textButton } from "./dom.js";
+import { element } from "./dom.js";
+import { EmptyCard } from "./empty_card.js";
 import { GridPopup } from "./grid_popup.js";
 import { Input } from "./input.js";
+import { pressKey } from "./keys.js";
+import { stageArea } from "./layout.js";
 import { Panel } from "./panel.js";
-import { Renderer, stageArea } from "./render.js";
+import { Renderer } from "./render.js";
+import { StatusLine } from "./status_line.js";
 import { STYLE } from "./style.js";
+import { aspectOf, tokensOf } from "./surroundings.js";
+import { ThemeWatch } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
 /** @typedef {import("./model.js").EditorModel} EditorModel */
 /** @typedef {import("./strings.js").Translate} Translate */
-/**
- * What the graph around the node says.
- * @typedef {object} Surroundings
- * @property {{width: number, height: number} | null} latent of a connected latent, in pixels
- * @property {number} longSide in pixels, where there is no latent
- * @property {number} tokenPx
- * @property {HTMLImageElement | null} picture the last one of the graph
- */
-
-const THEME_TTL_MS = 500;
 
 export class EditorView {
   /**
    * @param {EditorModel} model @param {Translate} t
-   * @param {() => Surroundings} surroundings
+   * @param {() => import("./surroundings.js").Surroundings} surroundings
    */
   constructor(model, t, surroundings) {
     this.model = model;
@@ -39,9 +34,6 @@ export class EditorView {
     /** Called when something changed that is kept beside the plan. @type {() => void} */
     this.onView = () => {};
     this.frame = 0;
-    /** @type {import("./render.js").Theme | null} */
-    this.theme = null;
-    this.themeTime = 0;
     this.renderer = new Renderer();
     this.canvas = element("canvas");
     this.keys = element("input", "rdit-keys");
@@ -58,30 +50,18 @@ export class EditorView {
       editPrompt: () => this.panel.prompt.focus({ preventScroll: true }),
     });
     this.grid = new GridPopup(t, (rows, columns) => this.makeGrid(rows, columns));
-    this.status = element("div", "rdit-status");
-    this.status.setAttribute("role", "status");
-    this.startNew = textButton(t("startNew"));
-    this.startNew.dataset.rdit = "startNew";
+    this.status = new StatusLine(t);
     this.toolbar = new Toolbar(t);
-    this.emptyTitle = element("strong", "", [t("emptyTitle")]);
-    this.emptyText = element("p", "", [t("emptyText")]);
-    this.emptyGrids = element("div", "rdit-row", [t("emptyGrid")]);
-    this.empty = this.makeEmpty();
-    this.stage = element("div", "rdit-stage", [this.canvas, this.keys, this.empty, this.toolbar.brushBox]);
+    this.empty = new EmptyCard(t, {
+      grid: (rows, columns) => this.makeGrid(rows, columns),
+      startNew: () => model.apply({ ...model.plan }),
+    });
+    this.stage = element("div", "rdit-stage", [this.canvas, this.keys, this.empty.root, this.toolbar.brushBox]);
     this.root = element("div", "rdit-editor", [
       element("style", "", [STYLE]), this.toolbar.root, this.grid.root, this.stage, this.panel.tabs,
-      this.panel.regionFields, this.panel.pictureFields, this.status,
+      this.panel.regionFields, this.panel.pictureFields, this.status.root,
     ]);
-  }
-
-  makeEmpty() {
-    for (const [rows, columns] of [[1, 2], [2, 2], [1, 3], [3, 3]]) {
-      const button = textButton(`${rows} × ${columns}`, "");
-      button.dataset.grid = `${rows},${columns}`;
-      this.emptyGrids.append(button);
-    }
-    const card = [this.emptyTitle, this.emptyText, this.emptyGrids, this.startNew];
-    return element("div", "rdit-empty", [element("div", "rdit-card", card)]);
+    this.theme = new ThemeWatch(this.root);
   }
 
   /** All listeners of the editor; they end with the signal. @param {AbortSignal} signal */
@@ -103,7 +83,7 @@ export class EditorView {
     on(canvas, "pointerleave", () => input.leave());
     on(canvas, "contextmenu", (/** @type {MouseEvent} */ e) => e.preventDefault());
     on(keys, "keydown", (/** @type {KeyboardEvent} */ e) => {
-      if (!input.key(e)) return;
+      if (!pressKey(e, input)) return;
       e.preventDefault();
       e.stopPropagation();
     });
@@ -114,11 +94,6 @@ export class EditorView {
       });
     }
     on(this.toolbar.root, "click", (/** @type {MouseEvent} */ e) => this.press(e));
-    on(this.empty, "click", (/** @type {MouseEvent} */ e) => {
-      const grid = e.target instanceof HTMLElement && e.target.dataset.grid;
-      if (grid) this.makeGrid(...(/** @type {[number, number]} */ (grid.split(",").map(Number))));
-    });
-    on(this.startNew, "click", () => model.apply({ ...model.plan }));
     on(this.toolbar.aspect, "change", () => {
       const { value } = this.toolbar.aspect;
       model.setPicture({ aspect: value === "auto" ? null : Number(value) });
@@ -126,6 +101,7 @@ export class EditorView {
     on(this.toolbar.brushSize, "input", () => {
       input.brushRadius = this.toolbar.brushSize.valueAsNumber;
     });
+    this.empty.listen(signal);
     this.grid.listen(signal);
     this.panel.listen(signal);
     const watch = new ResizeObserver(() => this.redraw());
@@ -154,7 +130,7 @@ export class EditorView {
       case "back": model.reorder("back"); break;
       case "lock": if (model.region) model.update(model.selected, { locked: !model.region.locked }); break;
       case "remove": model.remove(); break;
-      case "snap": this.input.snapping = !this.input.snapping; this.onView(); break;
+      case "snap": this.input.snapping.on = !this.input.snapping.on; this.onView(); break;
       case "tokens": this.showTokens = !this.showTokens; this.onView(); break;
       case "picture":
         this.showPicture = !this.showPicture;
@@ -182,20 +158,12 @@ export class EditorView {
   }
 
   aspect() {
-    const { latent } = this.surroundings();
-    return latent ? latent.width / latent.height : (this.model.plan.aspect ?? 1);
+    return aspectOf(this.surroundings(), this.model.plan.aspect);
   }
 
-  /** The token grid of the picture. */
+  /** The token grid where it is shown. */
   tokens() {
-    const { latent, longSide, tokenPx } = this.surroundings();
-    const aspect = this.aspect();
-    const width = latent?.width ?? (aspect >= 1 ? longSide : longSide * aspect);
-    const height = latent?.height ?? (aspect >= 1 ? longSide / aspect : longSide);
-    return {
-      columns: Math.max(1, Math.ceil(Math.round(width) / tokenPx)),
-      rows: Math.max(1, Math.ceil(Math.round(height) / tokenPx)),
-    };
+    return this.showTokens ? tokensOf(this.surroundings(), this.aspect()) : null;
   }
 
   /** Where the canvas lies on the page, whatever the zoom of the graph. */
@@ -211,48 +179,20 @@ export class EditorView {
 
   /** Bring all elements up to date. */
   refresh() {
-    const { model, input, t } = this;
+    const { model, input } = this;
     const shown = { tokens: this.showTokens, picture: this.showPicture };
     this.toolbar.refresh(model, input, shown, this.surroundings().latent);
     this.panel.refresh();
-    const refused = model.error !== null;
-    this.startNew.style.display = refused ? "" : "none";
-    this.emptyGrids.style.display = refused ? "none" : "";
-    this.emptyTitle.style.display = refused ? "none" : "";
-    this.emptyText.textContent = model.error ? t("refusedText", t(...model.error)) : t("emptyText");
-    this.refreshEmpty();
-    this.refreshStatus();
+    this.empty.refresh(model.error);
+    this.showEmpty();
+    this.status.refresh(model, this.notice, this.tokens());
     this.redraw();
   }
 
-  /** What explains itself is there until something is drawn. */
-  refreshEmpty() {
+  /** The card is there until something is drawn. */
+  showEmpty() {
     const busy = this.input.tool === "brush" || Boolean(this.input.marks.draft);
-    const hidden = this.model.plan.regions.length > 0 || busy;
-    if (this.empty.hidden !== hidden) this.empty.hidden = hidden;
-  }
-
-  refreshStatus() {
-    const { model, t } = this;
-    const { regions } = model.plan;
-    const repairs = model.repairs.slice(0, 8).map((repair) => t(...repair)).join(", ");
-    const warning = repairs ? t("repairedText", repairs + (model.repairs.length > 8 ? ", …" : "")) : this.notice;
-    this.status.classList.toggle("rdit-warn", Boolean(warning));
-    if (warning) {
-      this.status.textContent = warning;
-      return;
-    }
-    const percent = Math.round(coverage(regions) * 100);
-    const parts = !regions.length ? [] : [t(regions.length === 1 ? "coverageOne" : "coverage", regions.length, percent)];
-    if (this.showTokens) {
-      const { columns, rows } = this.tokens();
-      parts.push(t("tokensAre", columns, rows));
-    }
-    if (model.full) parts.push(t("fullList"));
-    const silent = regions.flatMap((region, i) => (promptOf(region).trim() ? [] : [i + 1]));
-    if (silent.length) parts.push(t("noPrompt", silent.slice(0, 5).join(", ")));
-    this.status.textContent = parts.join(" · ");
-    this.status.title = this.status.textContent;
+    this.empty.show(!this.model.plan.regions.length && !busy);
   }
 
   /** Draw with the next frame. */
@@ -288,33 +228,15 @@ export class EditorView {
         selected: model.selected,
         prompts: regions.map(promptOf),
         aspect: this.aspect(),
-        tokens: this.showTokens ? this.tokens() : null,
+        tokens: this.tokens(),
         picture: this.showPicture ? this.surroundings().picture : null,
         marks: this.input.marks,
-        theme: this.currentTheme(),
+        theme: this.theme.read(),
       },
       width,
       height,
       scale,
     );
-    this.refreshEmpty();
-  }
-
-  currentTheme() {
-    const now = performance.now();
-    if (this.theme && now - this.themeTime < THEME_TTL_MS) return this.theme;
-    this.themeTime = now;
-    const [r, g, b] = (getComputedStyle(this.root).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
-    const dark = !(r + g + b > 384);
-    this.root.classList.toggle("rdit-light", !dark);
-    this.theme = {
-      dark,
-      paper: dark ? "#1d1d20" : "#f6f6f8",
-      stripe: dark ? "rgba(255, 255, 255, 0.09)" : "rgba(0, 0, 0, 0.11)",
-      edge: dark ? "#6a6a70" : "#8a8a92",
-      text: dark ? "#ffffff" : "#101014",
-      accent: dark ? "#6cb4ff" : "#0d5fd0",
-    };
-    return this.theme;
+    this.showEmpty();
   }
 }

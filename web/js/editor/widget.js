@@ -37,17 +37,17 @@ export function editorWidget(app, api, node, name) {
 
   model.onChange = (saved) => {
     // While something is dragged only the canvas changes; the fields follow at the end.
-    if (model.before) return view.redraw();
+    if (model.busy) return view.redraw();
     view.refresh();
     if (!saved) return;
     widget.callback?.(model.text());
-    if (model.mergeKey === null) noteChange(); // else when the field is left
+    if (model.history.mergeKey === null) noteChange(); // else when the field is left
   };
   // Keys and touch do not make the host look for changes; a mouse does by itself.
   const noteChange = () => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState();
   view.onView = () => {
     node.properties[VIEW_PROPERTY] = {
-      snap: view.input.snapping, tokens: view.showTokens, picture: view.showPicture,
+      snap: view.input.snapping.on, tokens: view.showTokens, picture: view.showPicture,
     };
   };
 
@@ -111,7 +111,7 @@ export function editorWidget(app, api, node, name) {
     const kept = node.properties[VIEW_PROPERTY];
     if (typeof kept !== "object" || kept === null) return;
     const { snap, tokens, picture: shown } = /** @type {Record<string, unknown>} */ (kept);
-    view.input.snapping = snap !== false;
+    view.input.snapping.on = snap !== false;
     view.showTokens = tokens === true;
     view.showPicture = shown === true;
     view.refresh();
