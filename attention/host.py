@@ -18,13 +18,14 @@ from typing import Any
 import comfy.model_management
 from comfy.patcher_extension import WrappersMP
 
+from .call_plan import TextCache
 from .errors import HostError, PromptError, RegionalError
 from .families import FAMILIES, CallInputs, Family, find_family
 from .families.host_checks import require_override
 from .families.joint import JointFamily
 from .prompts import MARKER
 from .rules import FittedRule, PhraseRule, Rule
-from .sampling import Entry, RegionalPatch, SamplingRun, TextCache
+from .sampling import Entry, RegionalPatch, SamplingRun
 
 KEY = "regional_dit"
 

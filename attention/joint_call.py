@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
+from .call_plan import CallPlan, LayerJob
 from .groups import BASE, Groups
 from .joint_places import Places, speaks_of_stream
-from .sampling import CallPlan, LayerJob
 from .sequence import Span, Spans
 from .tokens import TokenGrid
 

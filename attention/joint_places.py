@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .call_plan import LayerJob
 from .engine import PartialAttention, attend
 from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .registers import REGISTERS, register_group
-from .sampling import LayerJob
 from .sequence import SequenceKeys, Spans, add, merged_spans, put, take
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ..prompts import Text
 from ..rules import AttentionKind, Rule
 
 if TYPE_CHECKING:
-    from ..sampling import CallPlan, TextCache
+    from ..call_plan import CallPlan, TextCache
 
 
 class TokenShape(NamedTuple):

@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
+from ..call_plan import CallPlan, LayerJob, TextCache
 from ..engine import KeyValue, attend
 from ..errors import HostError, PromptError
 from ..prompts import Text
 from ..rules import AttentionKind, Couple, Rule
-from ..sampling import CallPlan, LayerJob, TextCache
 from ..scoped import scoped_forwards
 from .base import CallInputs
 

@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 import torch
 
 from ..base_stream import BaseStream
+from ..call_plan import CallPlan, TextCache
 from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths, joint_call
 from ..partial import Partial, attention_with_lse
 from ..prompts import Text
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
-from ..sampling import CallPlan, TextCache
 from ..scoped import scoped_forwards, without_compile
 from .base import CallInputs, TokenShape
 

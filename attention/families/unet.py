@@ -17,9 +17,9 @@ import comfy.model_base
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, UNetModel
 
+from ..call_plan import CallPlan
 from ..engine import KeyValue
 from ..errors import HostError
-from ..sampling import CallPlan
 from .base import CallInputs, TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer
 

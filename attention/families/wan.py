@@ -15,9 +15,9 @@ import comfy.ldm.wan.model as wan
 import comfy.model_base
 import torch
 
+from ..call_plan import CallPlan
 from ..engine import KeyValue
 from ..prompts import Text
-from ..sampling import CallPlan
 from .base import CallInputs, TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype, video_size
 
