@@ -11,8 +11,8 @@ from typing import Any
 
 from . import report_data, report_html, report_plots
 from .report_data import SweepData
+from .saving import write_atomically
 from .shared_options import enter
-from .sweep_store import write_atomically
 
 
 def add_command(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:

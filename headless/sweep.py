@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from . import sweep_file
-from .environment import Environment
 from .errors import FAILED
 from .paths import OUTPUT
 from .shared_options import enter, make_server
 from .sweep_dask import run_on_dask
 from .sweep_file import Job, Sweep
-from .sweep_run import run_on_servers
+from .sweep_run import run_on_own_server, run_on_servers
 from .sweep_store import Store
 
 
@@ -54,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
         with store.locked():
             todo = _open(store, sweep, jobs, options)
             if todo:
-                _on_own_server(store, todo, len(jobs), found, options)
+                progress, total = options.progress, len(jobs)
+                run_on_own_server(store, todo, total, lambda: make_server(found, options), progress)
             return _finish(store, sweep, jobs, options)
     with store.locked():
         todo = _open(store, sweep, jobs, options)
@@ -79,18 +79,6 @@ def _open(
         f"{sweep.name}: {len(jobs)} jobs, {done} done already, {len(todo)} to do."
     )
     return todo
-
-
-def _on_own_server(
-    store: Store,
-    todo: Sequence[Job],
-    total: int,
-    found: Environment,
-    options: argparse.Namespace,
-) -> None:
-    server = make_server(found, options)
-    with server:
-        run_on_servers(store, todo, total, [server.url], options.progress)
 
 
 def _finish(store: Store, sweep: Sweep, jobs: Sequence[Job], options: argparse.Namespace) -> int:

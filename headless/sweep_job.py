@@ -7,7 +7,7 @@ import json
 import re
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -30,10 +30,18 @@ class ServerLost(RunError):
 
 
 class Runner:
-    """Jobs on one server, one after the other."""
+    """Jobs on one server, one after the other.
 
-    def __init__(self, url: str, progress: Progress) -> None:
-        self._client = Client(url, progress)
+    Args:
+        url: address of the server.
+        progress: where to show the steps.
+        alive: tells whether a server that this program started still runs.
+    """
+
+    def __init__(
+        self, url: str, progress: Progress, alive: Callable[[], bool] | None = None
+    ) -> None:
+        self._client = Client(url, progress, alive=alive)
         self.url = self._client.url
         self._info = self._client.object_info()
 
@@ -80,7 +88,7 @@ class Runner:
             try:
                 return api.get_json(url)
             except api.Unreachable:
-                if time.monotonic() - since > _LOST_S:
+                if time.monotonic() - since > _LOST_S or not self._client.server_runs():
                     raise
                 time.sleep(_POLL_S)
 

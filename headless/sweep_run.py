@@ -6,10 +6,11 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from .errors import RunError
+from .errors import RunError, ServerError
 from .progress import Progress, human_seconds
+from .server import Server
 from .sweep_file import Job
 from .sweep_job import Pictures, Runner, ServerLost
 from .sweep_store import JobResult, Store
@@ -18,6 +19,8 @@ from .sweep_store import JobResult, Store
 _PER_SERVER = 2
 # If that many jobs failed and none succeeded, the fault is common to all.
 _HOPELESS = 3
+# How often in a row a server of this program's own may die before a job is done on it.
+_DEATHS = 3
 
 _Outcome = tuple[Job, JobResult, Pictures] | BaseException
 
@@ -66,8 +69,60 @@ class _Share:
             self._changed.notify_all()
 
 
+def run_on_own_server(
+    store: Store,
+    jobs: Sequence[Job],
+    total: int,
+    make: Callable[[], Server],
+    progress: Progress,
+) -> None:
+    """Run jobs on a server that is started for them, and again where it dies in between.
+
+    Args:
+        store: where results go.
+        jobs: those that are not done.
+        total: of the whole sweep, for the bar.
+        make: gives a server that is not started yet.
+        progress: where to show the steps.
+
+    Raises:
+        ServerError: it dies again and again without finishing a job.
+        RunError: as ``run_on_servers``.
+    """
+    deaths = 0
+    while True:
+        with make() as server:
+            try:
+                return run_on_servers(store, jobs, total, [server.url], progress, server.alive)
+            except RunError:
+                if server.alive():
+                    raise
+            end_of_log = server.log_tail()
+        left = [job for job in jobs if store.result(job) is None]
+        deaths = deaths + 1 if len(left) == len(jobs) else 1
+        jobs = left
+        suspects = " and ".join(job.key for job in left[:_PER_SERVER])
+        if deaths == _DEATHS:
+            raise ServerError(
+                f"The server has died {deaths} times in a row before it finished a job, with the "
+                f"jobs {suspects} on it. Does their size fit the memory? Nothing that is done is "
+                "lost; start the same command again to go on. The end of the server's log:\n"
+                f"{end_of_log}"
+            )
+        progress.clear()
+        progress.line(
+            f"warning: The server died with the jobs {suspects} on it. Starting it again, "
+            f"{len(left)} jobs to do."
+        )
+
+
 def run_on_servers(
-    store: Store, jobs: Sequence[Job], total: int, urls: Sequence[str], progress: Progress
+    store: Store,
+    jobs: Sequence[Job],
+    total: int,
+    urls: Sequence[str],
+    progress: Progress,
+    alive: Callable[[], bool] | None = None,
 ) -> None:
     """Run jobs on all servers at once and keep each result as it comes.
 
@@ -76,11 +131,13 @@ def run_on_servers(
         jobs: those that are not done.
         total: of the whole sweep, for the bar.
         urls: addresses of the servers.
+        progress: where to show the steps.
+        alive: tells whether a server that this program started still runs.
 
     Raises:
         RunError: all servers are lost, or one lacks what the workflow needs.
     """
-    runners = [Runner(url, progress) for url in urls for _ in range(_PER_SERVER)]
+    runners = [Runner(url, progress, alive) for url in urls for _ in range(_PER_SERVER)]
     share = _Share(store, jobs, [runner.url for runner in runners])
     outcomes: queue.Queue[_Outcome] = queue.Queue()
 
@@ -98,13 +155,13 @@ def run_on_servers(
         except BaseException as error:  # handed to the main thread, which raises it
             outcomes.put(error)
 
-    alive = [threading.Thread(target=work, args=(r,), daemon=True) for r in runners]
-    for thread in alive:
+    threads = [threading.Thread(target=work, args=(r,), daemon=True) for r in runners]
+    for thread in threads:
         thread.start()
-    keep_results(store, jobs, total, outcomes, alive, progress)
+    _keep_results(store, jobs, total, outcomes, threads, progress)
 
 
-def keep_results(
+def _keep_results(
     store: Store,
     jobs: Sequence[Job],
     total: int,
@@ -128,7 +185,8 @@ def keep_results(
             ) from None
         if isinstance(outcome, ServerLost):
             lost = str(outcome)
-            progress.line(f"warning: {lost} Its jobs go to the other servers.")
+            if len(threads) > _PER_SERVER:
+                progress.line(f"warning: {lost} Its jobs go to the other servers.")
             continue
         if isinstance(outcome, BaseException):
             raise outcome

@@ -15,7 +15,6 @@ import csv
 import io
 import json
 import os
-import platform
 import re
 import sys
 import uuid
@@ -24,7 +23,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import UsageError
+from .errors import RunError, UsageError
+from .saving import remove_leftovers, write_atomically
 from .sweep_file import Job, Sweep
 
 
@@ -49,39 +49,6 @@ class JobResult:
     seconds: float = 0.0
 
 
-_HOST = platform.node().replace(".", "_")
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what ``write_atomically`` left half-written in a process of this machine that died."""
-    for path in folder.rglob(f".*.{_HOST}.*.tmp"):
-        pid = path.name.split(".")[-2]
-        if pid.isdecimal() and not _is_running(int(pid)):
-            path.unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    if sys.platform == "win32":
-        return True  # signal 0 would end the process there; the file stays, which does no harm
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is whole, or not there, whenever the program is killed."""
-    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 class Store:
     """Results of one sweep in one folder."""
 
@@ -96,8 +63,9 @@ class Store:
         Raises:
             UsageError: it holds another sweep.
         """
-        self.jobs.mkdir(parents=True, exist_ok=True)
-        self.pictures.mkdir(exist_ok=True)
+        with self._writing():
+            self.jobs.mkdir(parents=True, exist_ok=True)
+            self.pictures.mkdir(exist_ok=True)
         remove_leftovers(self.folder)
         for claim in self.jobs.glob("*.claim"):
             if claim.with_suffix(".json").is_file():  # killed between the result and this
@@ -121,7 +89,26 @@ class Store:
             "plots": list(sweep.plots),
             "run_id": self.run_id,
         }
-        write_atomically(self.folder / "sweep.json", _json(declared))
+        with self._writing():
+            write_atomically(self.folder / "sweep.json", _json(declared))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in a sentence what a full disk, or one that may not be written to, means here.
+
+        Raises:
+            RunError: instead of the system's error.
+        """
+        try:
+            yield
+        except OSError as error:
+            what = f" ({error.filename})" if error.filename else ""
+            raise RunError(
+                f"The sweep's folder {self.folder} could not be written: "
+                f"{error.strerror or error}{what}. Every job that was done before is kept. Free "
+                "some space, or move the folder and name it with --out, and start the same "
+                "command again: it goes on where it was."
+            ) from error
 
     def about(self) -> dict[str, Any]:
         """What ``sweep.json`` says.
@@ -144,8 +131,10 @@ class Store:
         Raises:
             UsageError: another process works in it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("a+b") as file:
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("a+b")
+        with lock as file:
             try:
                 _lock(file.fileno())
             except OSError as error:
@@ -177,7 +166,8 @@ class Store:
 
     def claim(self, job: Job, server: str) -> None:
         """Note which server a job is given to, before it gets it."""
-        write_atomically(self.jobs / f"{job.key}.claim", server.encode())
+        with self._writing():
+            write_atomically(self.jobs / f"{job.key}.claim", server.encode())
 
     def claimed_by(self, job: Job) -> str | None:
         path = self.jobs / f"{job.key}.claim"
@@ -185,9 +175,10 @@ class Store:
 
     def save(self, result: JobResult, pictures: Mapping[str, bytes]) -> None:
         """Keep a finished job: its pictures first, then the file that says that it is done."""
-        for name, data in pictures.items():
-            write_atomically(self.pictures / name, data)
-        write_atomically(self.jobs / f"{result.key}.json", _json(asdict(result)))
+        with self._writing():
+            for name, data in pictures.items():
+                write_atomically(self.pictures / name, data)
+            write_atomically(self.jobs / f"{result.key}.json", _json(asdict(result)))
         (self.jobs / f"{result.key}.claim").unlink(missing_ok=True)
 
     def write_tables(self, sweep: Sweep, jobs: Sequence[Job]) -> tuple[list[Path], str]:
@@ -208,9 +199,10 @@ class Store:
         shown = list(dict.fromkeys(name for row in rows for name in row if name not in fixed))
         columns = [*fixed, *(c for c in shown if c != "error"), "error"]
         paths = [self.folder / "results.csv", self.folder / "timings.csv"]
-        write_atomically(paths[0], _csv(columns, rows))
-        write_atomically(paths[1], _csv(["job", "server", "seconds"], timings))
-        parquet, problem = _write_parquet(self.folder / "results.parquet", columns, rows)
+        with self._writing():
+            write_atomically(paths[0], _csv(columns, rows))
+            write_atomically(paths[1], _csv(["job", "server", "seconds"], timings))
+            parquet, problem = _write_parquet(self.folder / "results.parquet", columns, rows)
         return [*paths, *parquet], problem
 
 
