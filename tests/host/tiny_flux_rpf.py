@@ -75,11 +75,23 @@ class DenseRPF:
         control: Any = None,
         transformer_options: Any = None,
         attn_mask: Any = None,
+        **of_newer_hosts: Any,
     ) -> torch.Tensor:
         self.calls += 1
         if self.calls > self.inject_steps:
-            rest = (timesteps, y, guidance, control, transformer_options, attn_mask)
-            return self.stock(img, img_ids, txt, txt_ids, *rest)
+            return self.stock(
+                img,
+                img_ids,
+                txt,
+                txt_ids,
+                timesteps,
+                y,
+                guidance,
+                control,
+                transformer_options=transformer_options,
+                attn_mask=attn_mask,
+                **of_newer_hosts,
+            )
         net, batch = self.net, img.shape[0]
         control = control or {"input": (), "output": ()}
         image = net.img_in(img)
