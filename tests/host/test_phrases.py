@@ -15,7 +15,7 @@ from typing import Any
 import comfy.sd1_clip
 import pytest
 import torch
-from comfy.text_encoders import aura_t5, flux, qwen_image, sd3_clip, z_image
+from comfy.text_encoders import aura_t5, flux, qwen_image, sd3_clip
 from regional_dit.attention.errors import PromptError
 from regional_dit.attention.phrases import Phrase, PhraseBinding, bind_phrases, parse_phrase_lines
 from regional_dit.attention.phrases.overwrite import matching_tokens, overwrite_spans
@@ -75,6 +75,12 @@ def sd3(**missing: Any) -> EchoClip:
     return EchoClip(sd3_clip.SD3Tokenizer(), sd3_clip.SD3ClipModel, **{**echoes, **missing})
 
 
+def z_image() -> EchoClip:
+    names = pytest.importorskip("comfy.text_encoders.z_image", reason="no Z-Image in this ComfyUI")
+    qwen = single("qwen3_4b", "qwen3_4b")
+    return EchoClip(names.ZImageTokenizer(), names.ZImageTEModel, **qwen)
+
+
 MAKERS: dict[str, Callable[[], EchoClip]] = {
     "flux": lambda: EchoClip(flux.FluxTokenizer(), flux.FluxClipModel, clip_l=Echo(), t5xxl=Echo()),
     "sd3": sd3,
@@ -84,9 +90,7 @@ MAKERS: dict[str, Callable[[], EchoClip]] = {
         qwen_image.QwenImageTEModel,
         **single("qwen25_7b", "qwen25_7b"),
     ),
-    "z-image": lambda: EchoClip(
-        z_image.ZImageTokenizer(), z_image.ZImageTEModel, **single("qwen3_4b", "qwen3_4b")
-    ),
+    "z-image": z_image,
     "aura": lambda: EchoClip(
         aura_t5.AuraT5Tokenizer(), aura_t5.AuraT5Model, **single("pile_t5xl", "pile_t5xl")
     ),

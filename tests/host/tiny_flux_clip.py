@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,10 +91,8 @@ def _other(
     """Encoder of another family; skips the test where the host has none."""
 
     def build() -> comfy.sd.CLIP:
-        try:
-            found = import_module(f"comfy.text_encoders.{module}")
-        except ModuleNotFoundError:
-            pytest.skip(f"this ComfyUI has no text encoder {module}")
+        missing = f"no text encoder {module} in this ComfyUI"
+        found = pytest.importorskip(f"comfy.text_encoders.{module}", reason=missing)
         made = getattr(found, model)
         # AuraFlow has a class, the others a function that makes one.
         made = made if isinstance(made, type) else made(**arguments)

@@ -125,7 +125,7 @@ def host_model(kind: str) -> Any:
     """The host's ``supported_models`` class of that name; skips the test where it has none."""
     found = getattr(comfy.supported_models, kind, None)
     if found is None:
-        pytest.skip(f"this ComfyUI has no {kind} model")
+        pytest.skip(f"no {kind} model in this ComfyUI")
     return found
 
 
