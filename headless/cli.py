@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import demo, doctor, queueing, report, sweep, testing
-from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError
+from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError, system_error
 from .paths import OUTPUT, cache_root
 from .process import become, raise_on_signals
 from .progress import Progress, Timings
@@ -30,6 +31,9 @@ from .shared_options import (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a Windows pipe has no Chinese, for instance
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     if not arguments:
         parser.print_help()
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:  # such as a folder that may not be written to
         options.progress.clear()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {system_error(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         options.progress.clear()

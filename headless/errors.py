@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
@@ -45,3 +47,21 @@ class Stopped(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by signal {signum}")
         self.exit_code = INTERRUPTED if signum == 2 else 128 + signum
+
+
+_ADVICE = {
+    **dict.fromkeys(
+        (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)),
+        "Free some space, or let --out or --base-dir name a folder on another disk.",
+    ),
+    **dict.fromkeys(
+        (errno.EROFS, errno.EACCES, errno.EPERM),
+        "Name a folder that you may write to; a file that another program has open may be meant.",
+    ),
+}
+
+
+def system_error(error: OSError) -> str:
+    """What the system refused, on which file, and what to do, as a sentence."""
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}. {_ADVICE.get(error.errno or 0, '')}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -36,9 +37,10 @@ class DiskStore:
             if path.stat().st_size > MAX_ENTRY_BYTES:
                 return None
             value = json.loads(path.read_text(encoding="utf-8"))
-            os.utime(path)
         except (OSError, ValueError, RecursionError):
             return None
+        with contextlib.suppress(OSError):  # a read-only folder is still good to read
+            os.utime(path)
         return value
 
     def put(self, key: str, value: Any) -> None:
@@ -49,12 +51,16 @@ class DiskStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
+        except OSError:
+            return
+        try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
             os.replace(name, self._path(key))
             self._trim()
         except (OSError, UnicodeEncodeError):
-            return
+            with contextlib.suppress(OSError):
+                os.unlink(name)
 
     def remove(self, key: str) -> None:
         """Forget a value."""
