@@ -76,7 +76,36 @@ def test_any_zoom(driver: Driver, vue: bool, scale: float, ratio: float) -> None
     (box,) = found["boxes"]
     assert near(box, [0.25, 0.25, 0.75, 0.5])
     assert found["pixels"] == pytest.approx(ratio * max(1.0, min(2.0, scale)), rel=0.02)
+    assert found["zoomedIn"] == pytest.approx(ratio * 1.3, rel=0.02), "sharp without being touched"
     assert found["zoomedByWheel"]
+
+
+@BOTH
+def test_keyboard(driver: Driver, vue: bool) -> None:
+    found = driver.run("keyboard", vue=vue)
+    assert found["nameless"] == []
+    assert found["opened"] == "true" and found["closed"] == "false"
+    assert found["afterEscape"] == "grid" and found["afterMaking"] == "keys"
+    assert found["kept"] == {"nodes": 1, "regions": 4}, "Delete on a button deletes nothing"
+    assert found["walked"] == ["0", "1", "-1", "3"]
+    assert found["tabStops"] == 1
+    assert found["deleted"] == {"nodes": 1, "regions": 3}
+    assert found["left"] and found["prompt"] == "prompt" and found["global"] == "global"
+
+
+@BOTH
+def test_node_sizes(driver: Driver, vue: bool) -> None:
+    found = driver.run("sizes", vue=vue)
+    for name, seen in found.items():
+        assert seen["pixels"] <= 16_000_000, name
+        assert seen["cut"] == [], f"{name}: fields lie outside of the editor"
+    assert found["huge"]["drawn"] and found["small"]["drawn"]
+
+
+@BOTH
+def test_nodes_that_are_never_added_do_nothing(driver: Driver, vue: bool) -> None:
+    found = driver.run("neverAdded", vue=vue)
+    assert found == {"listeners": 0, "timers": 0}
 
 
 @BOTH

@@ -5,7 +5,7 @@ import { EDITOR, Editor, addNode, openComfy, settle, view } from "./comfy.mjs";
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
 /** @param {Stage} stage @param {any} how */
-async function oneEditor(stage, how) {
+export async function oneEditor(stage, how) {
   const opened = await openComfy(stage, how);
   await view(opened.page, how.scale ?? 0.9, how.offset ?? [0, 0]);
   const editor = new Editor(opened.page, await addNode(opened.page, EDITOR, [150, 130]));
@@ -13,7 +13,7 @@ async function oneEditor(stage, how) {
 }
 
 /** Boxes of the plan. @param {Editor} editor */
-async function boxes(editor) {
+export async function boxes(editor) {
   return (await editor.plan()).regions.map((/** @type {any} */ r) => r.box);
 }
 
@@ -44,7 +44,7 @@ export async function editing(stage, how) {
   for (let i = 0; i < 3; i++) await page.keyboard.press("Control+y");
   await settle(page, 30);
   steps.redone = (await boxes(editor)).length;
-  await page.keyboard.press("Tab");
+  await page.keyboard.press("Shift+Tab");
   await editor.press("lock");
   await page.keyboard.press("Delete");
   const before = await editor.text();
@@ -119,13 +119,20 @@ export async function zoomed(stage, how) {
     return canvas.width / canvas.clientWidth;
   });
   const scale = await page.evaluate(() => globalThis.app.canvas.ds.scale);
+  // The graph is zoomed without the editor being touched.
+  const sharp = async () => canvas.evaluate((c) => /** @type {HTMLCanvasElement} */ (c).width / c.clientWidth);
+  await view(page, 1.3, [-60, -80]);
+  await page.waitForTimeout(900);
+  const zoomedIn = await sharp();
+  await view(page, zoom, [-60, -80]);
+  await page.waitForTimeout(900);
   const p = await editor.at(0.5, 0.4);
   await page.mouse.move(p.x, p.y);
   await page.mouse.wheel(0, -240);
   await settle(page);
   const after = await page.evaluate(() => globalThis.app.canvas.ds.scale);
   await devtools.send("Emulation.clearDeviceMetricsOverride");
-  return { boxes: await boxes(editor), pixels, zoomedByWheel: after > scale };
+  return { boxes: await boxes(editor), pixels, zoomedIn, zoomedByWheel: after > scale };
 }
 
 /** A region drawn and moved with a finger. @param {Stage} stage @param {{vue: boolean}} how */

@@ -24,13 +24,14 @@ export async function drawAndQueue(stage, how) {
   await view(page, 1, [150 - pos[0], 130 - pos[1]]);
   const canvas = await editor.find('[data-rdit="keys"]');
   await canvas.focus();
-  for (let i = 0; i < 3; i++) {
-    await page.keyboard.press("Tab");
-    await page.keyboard.press("Delete");
-  }
+  await page.keyboard.press("Tab");
+  for (let i = 0; i < 3; i++) await page.keyboard.press("Delete");
   const emptied = await editor.plan();
   for (const [prompt, box] of how.regions) await editor.draw(box, prompt);
   const plan = await editor.plan();
+  // What the server still knows of a run in the other renderer would not be run, and so not be reported, again.
+  await page.request.post(`${stage.url}/free`, { data: { free_memory: true } });
+  await settle(page, 1500);
   const end = await run(page);
   const made = /** @type {any[]} */ (await outputs(page, stage.url));
   const report = await page.evaluate(() => {

@@ -140,6 +140,28 @@ test("a text that is no plan is kept until something is drawn", () => {
   assert.ok(model.text().includes('"box":[0,0,0.5,1]'));
 });
 
+test("undo brings back a text that was no plan", () => {
+  const model = new EditorModel();
+  model.load("{broken");
+  model.add(LEFT);
+  assert.ok(model.undo());
+  assert.equal(model.text(), "{broken");
+  assert.equal(model.error?.[0], "noJson");
+  assert.ok(model.redo());
+  assert.equal(model.error, null);
+});
+
+test("a slider that is let go ends a step", () => {
+  const model = drawn();
+  const steps = model.history.past.length;
+  for (const weight of [1.1, 1.2]) model.update(0, { weight }, "weight");
+  model.settle();
+  for (const weight of [1.3, 1.4]) model.update(0, { weight }, "weight");
+  assert.equal(model.history.past.length, steps + 2);
+  model.undo();
+  assert.equal(model.plan.regions[0].weight, 1.2);
+});
+
 test("connected shapes keep prompts and make new regions", () => {
   const model = drawn();
   const { plan } = parsePlan(JSON.stringify({

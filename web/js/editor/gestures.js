@@ -16,17 +16,17 @@ import { boxBetween, moveBox, moveDivider, resizeBox } from "./geometry.js";
 
 /**
  * A new region between two corners.
- * @param {Point} p @param {Snapping} snapping
+ * @param {Point} p @param {PointerEvent} e @param {Snapping} snapping
  * @param {(box: import("./geometry.js").Box) => void} add
  * @returns {Gesture}
  */
-export function drawGesture(p, snapping, add) {
-  const from = snapping.point(p, -1).to;
+export function drawGesture(p, e, snapping, add) {
+  const from = snapping.point(p, -1, e).to;
   /** @type {import("./geometry.js").Box | null} */
   let draft = null;
   return {
-    move: (q, e) => {
-      const { to, guides } = snapping.point(q, -1, e);
+    move: (q, now) => {
+      const { to, guides } = snapping.point(q, -1, now);
       draft = boxBetween(from, to);
       return { draft, guides };
     },

@@ -4,8 +4,12 @@ import { element, numberField, textButton } from "./dom.js";
 import { MAX_REGIONS } from "./plan.js";
 
 export class GridPopup {
-  /** @param {import("./strings.js").Translate} t @param {(rows: number, columns: number) => void} make */
-  constructor(t, make) {
+  /**
+   * @param {import("./strings.js").Translate} t @param {(rows: number, columns: number) => void} make
+   * @param {HTMLButtonElement} opener
+   */
+  constructor(t, make, opener) {
+    this.opener = opener;
     this.make = make;
     this.t = t;
     this.rows = numberField("gridRows", 1, MAX_REGIONS, 1);
@@ -22,7 +26,13 @@ export class GridPopup {
       this.hint,
       this.button,
     ]);
-    this.root.hidden = true;
+    this.show(false);
+  }
+
+  /** @param {boolean} shown */
+  show(shown) {
+    this.root.hidden = !shown;
+    this.opener.setAttribute("aria-expanded", String(shown));
   }
 
   /** @param {AbortSignal} signal */
@@ -33,7 +43,7 @@ export class GridPopup {
       "keydown",
       (e) => {
         if (e.key === "Enter") this.done();
-        else if (e.key === "Escape") this.root.hidden = true;
+        else if (e.key === "Escape") this.dismiss();
         else return;
         e.stopPropagation();
       },
@@ -41,10 +51,17 @@ export class GridPopup {
     );
   }
 
-  /** @param {HTMLElement} below @param {HTMLElement} root */
-  toggle(below, root) {
-    this.root.hidden = !this.root.hidden;
-    if (this.root.hidden) return;
+  /** Close, and keep the keys in the editor. */
+  dismiss() {
+    this.show(false);
+    this.opener.focus({ preventScroll: true });
+  }
+
+  /** @param {HTMLElement} root */
+  toggle(root) {
+    const { opener: below } = this;
+    if (!this.root.hidden) return this.dismiss();
+    this.show(true);
     this.root.style.top = `${below.offsetTop + below.offsetHeight + 6}px`;
     const most = root.clientWidth - this.root.offsetWidth - 8;
     this.root.style.left = `${Math.max(8, Math.min(below.offsetLeft, most))}px`;
@@ -66,7 +83,7 @@ export class GridPopup {
   done() {
     const size = this.check();
     if (!size) return;
-    this.root.hidden = true;
+    this.show(false);
     this.make(...size);
   }
 }

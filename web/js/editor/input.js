@@ -78,7 +78,7 @@ export class Input {
       const brush = { from: p, radius: this.brushRadius, erase: this.tool === "eraser", aspect: stage.aspect() };
       return brushGesture(model, brush, stage.editPrompt);
     }
-    if (this.tool === "box") return this.drawNew(p);
+    if (this.tool === "box") return this.drawNew(p, e);
     const touch = e.pointerType === "touch" ? 2 : 1;
     const { handle, divider } = holdAt(model, p, this.reach(REACH_PX * touch), e.altKey);
     if (handle) return resizeGesture(model, handle, snapping);
@@ -86,7 +86,7 @@ export class Input {
     const hit = model.hit(p);
     if (hit < 0) {
       model.select(-1);
-      return this.drawNew(p);
+      return this.drawNew(p, e);
     }
     // A selected region that lies behind others stays in hand; a click without a move goes deeper.
     const { region } = model;
@@ -99,9 +99,9 @@ export class Input {
     return moveGesture(model, p, snapping, next);
   }
 
-  /** @param {Point} p */
-  drawNew(p) {
-    return drawGesture(p, this.snapping, (box) => {
+  /** @param {Point} p @param {PointerEvent} e */
+  drawNew(p, e) {
+    return drawGesture(p, e, this.snapping, (box) => {
       if (this.model.add(box) < 0) return;
       this.stage.setTool("select");
       this.stage.editPrompt();
@@ -116,6 +116,10 @@ export class Input {
       return;
     }
     if (e.pointerId !== this.pointer) return;
+    if (!this.model.busy) {
+      this.cancel(); // a run or the graph's own undo put another drawing here
+      return;
+    }
     if (!this.moved && Math.hypot(e.clientX - this.start.x, e.clientY - this.start.y) < CLICK_PX) return;
     this.moved = true;
     this.marks = this.gesture.move(p, e);
@@ -134,7 +138,9 @@ export class Input {
     this.stage.redraw();
   }
 
-  cancel() {
+  /** @param {PointerEvent} [e] of the pointer that is lost; left out: whichever it is */
+  cancel(e) {
+    if (e && e.pointerId !== this.pointer) return;
     this.gesture = null;
     this.marks = {};
     this.model.cancel();

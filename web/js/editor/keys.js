@@ -11,28 +11,30 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  */
 export function pressKey(e, input) {
   const { model, stage } = input;
+  if (input.gesture) {
+    // Other keys would take away what is being dragged.
+    if (e.key === "Escape") input.cancel();
+    return true;
+  }
   const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
   if (e.ctrlKey || e.metaKey) return pressCommand(key, e.shiftKey, model);
   const arrow = ARROWS[key];
   if (arrow) {
     const step = e.shiftKey ? LONG_STEP : STEP;
-    model.nudge(arrow[0] * step, arrow[1] * step);
+    if (e.altKey) model.stretch(arrow[0] * step, arrow[1] * step);
+    else model.nudge(arrow[0] * step, arrow[1] * step);
     return true;
   }
   if (e.altKey) return false;
   switch (key) {
     case "Delete":
     case "Backspace": model.remove(); return true;
-    case "Tab":
-      if (!model.plan.regions.length) return false;
-      model.selectNext(e.shiftKey ? -1 : 1);
-      return true;
+    case "Tab": return model.selectNext(e.shiftKey ? -1 : 1); // past the last region it leaves the canvas
     case "]": model.reorder("front"); return true;
     case "[": model.reorder("back"); return true;
     case "Enter": stage.editPrompt(); return true;
     case "Escape":
-      if (input.gesture) input.cancel();
-      else if (input.tool !== "select") stage.setTool("select");
+      if (input.tool !== "select") stage.setTool("select");
       else model.select(-1);
       return true;
     default: return false;

@@ -5,6 +5,11 @@ import { fit } from "./geometry.js";
 /** @typedef {import("./scene").Area} Area */
 
 const MARGIN_PX = 5;
+/** What every browser can hold in one canvas; some phones hold no more. */
+const MOST_PIXELS = 16_000_000;
+const MOST_SIDE = 8192;
+/** Closer than this the canvas is enlarged, not drawn finer. */
+const MOST_ZOOM = 2;
 
 /** Where the canvas lies on its stage. @param {number} width @param {number} height @param {number} aspect @returns {Area} */
 export function stageArea(width, height, aspect) {
@@ -28,4 +33,14 @@ export function pointOf(p, area) {
 /** @param {Area} a @param {Area} b */
 export function meet(a, b) {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
+/**
+ * Device pixels per CSS pixel of the stage, as sharp as the screen shows it and no larger than a canvas may be.
+ * @param {number} width @param {number} height of the stage
+ * @param {number} ratio device pixels per CSS pixel of the page @param {number} zoom of the graph
+ */
+export function pixelScale(width, height, ratio, zoom) {
+  const wanted = ratio * Math.min(MOST_ZOOM, Math.max(1, zoom));
+  return Math.min(wanted, MOST_SIDE / Math.max(width, height), Math.sqrt(MOST_PIXELS / (width * height)));
 }

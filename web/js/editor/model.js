@@ -1,6 +1,6 @@
 // What is drawn, what is selected, and every way to change it: no DOM, no host.
 
-import { clamp, gridBoxes, moveBox } from "./geometry.js";
+import { clamp, gridBoxes, moveBox, resizeBox } from "./geometry.js";
 import { History } from "./history.js";
 import { drawOrder, moved, ranked } from "./order.js";
 import { MAX_REGIONS, MAX_TEXT, MAX_WEIGHT, MIN_WEIGHT, emptyPlan, newRegion, parsePlan, writePlan } from "./plan.js";
@@ -19,20 +19,29 @@ export class EditorModel {
     this.plan = emptyPlan();
     /** Index of the selected region; -1: the whole picture. */
     this.selected = -1;
-    /** Text that could not be read; kept until something is drawn. @type {string | null} */
-    this.refused = null;
-    /** @type {Repair | null} */
-    this.error = null;
-    /** @type {Repair[]} */
-    this.repairs = [];
+    /**
+     * How the last text was read. It holds for the plan that came of it, also when undo brings that back.
+     * @type {{plan: Plan, text: string, error: Repair | null, repairs: Repair[]}}
+     */
+    this.reading = { plan: this.plan, text: "", error: null, repairs: [] };
     this.history = new History();
     /** Called after every change; true: worth saving. @type {(saved: boolean) => void} */
     this.onChange = () => {};
   }
 
-  /** The value of the widget. */
+  /** The value of the widget. A text that could not be read is kept until something is drawn. */
   text() {
-    return this.refused ?? writePlan(this.plan);
+    return this.error ? this.reading.text : writePlan(this.plan);
+  }
+
+  /** Why the text was refused. */
+  get error() {
+    return this.reading.plan === this.plan ? this.reading.error : null;
+  }
+
+  /** What was repaired in the text. */
+  get repairs() {
+    return this.reading.plan === this.plan ? this.reading.repairs : [];
   }
 
   /** Take over a text from the workflow. History begins anew. @param {unknown} text */
@@ -40,9 +49,7 @@ export class EditorModel {
     if (typeof text === "string" && text === this.text()) return;
     const { plan, repairs, error } = parsePlan(text);
     this.plan = plan;
-    this.error = error;
-    this.repairs = repairs;
-    this.refused = error ? String(text) : null;
+    this.reading = { plan, text: String(text), error, repairs };
     this.selected = -1;
     this.history = new History();
     this.onChange(false);
@@ -67,11 +74,11 @@ export class EditorModel {
     this.onChange(false);
   }
 
-  /** Select the next region in number. @param {number} step */
+  /** Select the next region in number; past the last one, none. @param {1 | -1} step @returns {boolean} whether there was one */
   selectNext(step) {
-    const count = this.plan.regions.length;
-    if (!count) return;
-    this.select(this.selected < 0 ? (step > 0 ? 0 : count - 1) : (this.selected + step + count) % count);
+    const first = step > 0 ? 0 : this.plan.regions.length - 1;
+    this.select(this.selected < 0 ? first : this.selected + step);
+    return this.selected >= 0;
   }
 
   /**
@@ -91,9 +98,6 @@ export class EditorModel {
     if (plan !== this.plan) {
       this.history.note(this.plan, how.merge);
       this.plan = plan;
-      this.refused = null;
-      this.error = null;
-      this.repairs = [];
     }
     if (how.select !== undefined) this.selected = how.select;
     this.selected = Math.min(this.selected, this.plan.regions.length - 1);
@@ -108,6 +112,11 @@ export class EditorModel {
   /** Start a gesture: what follows is one step, at `commit`. */
   begin() {
     this.history.begin(this.plan);
+  }
+
+  /** The next edit is a step of its own. */
+  settle() {
+    this.history.mergeKey = null;
   }
 
   commit() {
@@ -192,7 +201,7 @@ export class EditorModel {
     return regions.length - 1;
   }
 
-  /** Equal cells; with `replace` in place of all regions, whose prompts they keep. @param {number} rows @param {number} columns */
+  /** Equal cells in place of all regions, whose prompts they keep. @param {number} rows @param {number} columns */
   grid(rows, columns) {
     const old = this.plan.regions;
     const regions = gridBoxes(rows, columns)
@@ -234,12 +243,17 @@ export class EditorModel {
     this.update(selected, { box: moveBox(region.box, dx, dy) }, "nudge");
   }
 
-  clear() {
-    this.apply({ ...this.plan, regions: [] }, { select: -1 });
+  /** Move the right and the lower edge of the selected region. @param {number} dx @param {number} dy */
+  stretch(dx, dy) {
+    const { region, selected } = this;
+    if (!region || region.locked) return;
+    const { x1, y1 } = region.box;
+    this.update(selected, { box: resizeBox(region.box, "se", { x: x1 + dx, y: y1 + dy }) }, "stretch");
   }
 
   /** Take a planner's plan, as one step that can be undone. @param {Plan} plan */
   take(plan) {
+    this.commit(); // a drag that goes on was about other regions
     this.apply(plan, { select: -1 });
   }
 
@@ -248,6 +262,7 @@ export class EditorModel {
    * @param {Region[]} shapes
    */
   takeShapes(shapes) {
+    this.commit();
     const regions = [...this.plan.regions];
     let changed = false;
     shapes.slice(0, MAX_REGIONS).forEach((shape, i) => {

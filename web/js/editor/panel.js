@@ -15,11 +15,14 @@ export class Panel {
     this.t = t;
     this.tabs = element("div", "rdit-tabs");
     this.tabs.setAttribute("role", "tablist");
+    this.tabs.setAttribute("aria-label", t("regions"));
     this.prompt = textarea("prompt", t("promptHint"), t("prompt"));
     this.weight = slider("weight", 0.05, 2, 0.05);
     this.weightNumber = numberField("weightNumber", MIN_WEIGHT, MAX_WEIGHT, 0.05);
+    this.weightNumber.setAttribute("aria-label", t("weight"));
     this.feather = slider("feather", 0, 0.5, 0.01);
     this.featherNumber = numberField("featherNumber", 0, 1, 0.01);
+    this.featherNumber.setAttribute("aria-label", t("feather"));
     this.color = element("input");
     this.color.type = "color";
     this.color.dataset.rdit = "color";
@@ -60,8 +63,9 @@ export class Panel {
       this.refresh();
     });
     on(this.color, "input", () => model.update(model.selected, { color: this.color.value }, "color"));
-    for (const field of [this.prompt, this.global, this.negative]) {
-      on(field, "blur", () => (model.history.mergeKey = null));
+    for (const fields of [this.regionFields, this.pictureFields]) {
+      // A slider that was let go, a colour that was chosen, a text that was left.
+      for (const type of ["change", "focusout"]) on(fields, type, () => model.settle());
     }
     this.tabs.addEventListener(
       "click",
@@ -71,6 +75,30 @@ export class Panel {
       },
       { signal },
     );
+    this.tabs.addEventListener("keydown", (e) => this.pressTab(e), { signal });
+  }
+
+  /** Keys in the list of regions. @param {KeyboardEvent} e */
+  pressTab(e) {
+    const { model } = this;
+    const last = model.plan.regions.length - 1;
+    switch (e.key) {
+      case "ArrowLeft": model.select(model.selected < 0 ? last : model.selected - 1); break;
+      case "ArrowRight": model.select(model.selected < last ? model.selected + 1 : -1); break;
+      case "Home": model.select(-1); break;
+      case "End": model.select(last); break;
+      case "Delete": model.remove(); break;
+      default: return;
+    }
+    e.preventDefault();
+    e.stopPropagation();
+    const tab = this.tabs.children[model.selected + 1];
+    if (tab instanceof HTMLElement) tab.focus({ preventScroll: true });
+  }
+
+  /** Go to the prompt of what is selected. */
+  focus() {
+    (this.model.region ? this.prompt : this.global).focus({ preventScroll: true });
   }
 
   refresh() {
@@ -116,8 +144,12 @@ export class Panel {
       const index = n - 1;
       const chosen = String(index === model.selected);
       if (tab.getAttribute("aria-selected") !== chosen) tab.setAttribute("aria-selected", chosen);
+      if (!(tab instanceof HTMLElement)) return;
+      tab.tabIndex = index === model.selected ? 0 : -1;
       const title = index < 0 ? t("whole") : `${t("regionTab", index + 1)}: ${promptOf(model.plan.regions[index])}`;
-      if (tab instanceof HTMLElement && tab.title !== title) tab.title = title;
+      if (tab.title === title) return;
+      tab.title = title;
+      tab.setAttribute("aria-label", title);
     });
   }
 }

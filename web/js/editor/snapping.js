@@ -16,9 +16,9 @@ export class Snapping {
     this.on = true;
   }
 
-  /** Ctrl turns it off for a while. @param {PointerEvent} [e] */
+  /** Ctrl turns it off for a while. @param {PointerEvent} e */
   free(e) {
-    return !this.on || Boolean(e && (e.ctrlKey || e.metaKey));
+    return !this.on || e.ctrlKey || e.metaKey;
   }
 
   /** @param {number} index of the region that moves; -1: none */
@@ -29,7 +29,7 @@ export class Snapping {
   /**
    * A corner, or a point of the sides that the handle names.
    * @param {Point} p @param {number} index of the region that it belongs to; -1: none
-   * @param {PointerEvent} [e] @param {string} [handle]
+   * @param {PointerEvent} e @param {string} [handle]
    * @returns {{to: Point, guides: Guides}}
    */
   point(p, index, e, handle = "nwse") {

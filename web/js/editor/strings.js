@@ -26,10 +26,11 @@ const en = {
   aspect: "Aspect of the canvas; a connected latent decides",
   aspectAuto: "Auto",
   aspectLatent: "{0} × {1}",
-  canvas: "Canvas with regions. Drag to draw, arrow keys to move, Tab for the next region.",
+  canvas: "Canvas with regions. Drag to draw, arrow keys to move, with Alt to resize, Tab for the next region.",
   emptyTitle: "Drag here to draw a region",
   emptyText: "Each region gets a prompt of its own. What stays uncovered follows the prompt of the whole picture.",
   emptyGrid: "or start with a grid",
+  regions: "Regions",
   whole: "Whole picture",
   regionTab: "Region {0}",
   prompt: "Prompt",
@@ -59,7 +60,6 @@ const en = {
   noPlan: "it has no list of regions",
   wrongVersion: "version {0} is not known here",
   startNew: "Start a new drawing",
-  report: "What this patch does",
 };
 
 /** @type {Record<string, string>} */
@@ -88,10 +88,11 @@ const zh = {
   aspect: "画布宽高比；连接 latent 时以其为准",
   aspectAuto: "自动",
   aspectLatent: "{0} × {1}",
-  canvas: "区域画布。拖动以绘制，方向键移动，Tab 选择下一个区域。",
+  canvas: "区域画布。拖动以绘制，方向键移动，按住 Alt 调整大小，Tab 选择下一个区域。",
   emptyTitle: "在此拖动以绘制区域",
   emptyText: "每个区域有自己的提示词。未覆盖的部分使用整幅画面的提示词。",
   emptyGrid: "或者从网格开始",
+  regions: "区域",
   whole: "整幅画面",
   regionTab: "区域 {0}",
   prompt: "提示词",
@@ -121,7 +122,6 @@ const zh = {
   noPlan: "其中没有区域列表",
   wrongVersion: "不认识版本 {0}",
   startNew: "开始新的绘制",
-  report: "此补丁的作用",
 };
 
 /** @typedef {(key: string, ...values: (string | number)[]) => string} Translate */

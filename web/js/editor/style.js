@@ -9,7 +9,6 @@ export const STYLE = `
 .rdit-editor .rdit-bar { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; flex: none; }
 .rdit-editor .rdit-group { display: flex; gap: 1px; padding: 1px; border-radius: 6px;
   background: var(--comfy-input-bg, #222); }
-.rdit-editor .rdit-space { flex: 1; }
 .rdit-editor button { all: unset; box-sizing: border-box; cursor: pointer; display: inline-flex; align-items: center;
   justify-content: center; color: inherit; border-radius: 5px; }
 .rdit-editor .rdit-icon { width: 24px; height: 24px; }

@@ -6,7 +6,7 @@ import { EmptyCard } from "./empty_card.js";
 import { GridPopup } from "./grid_popup.js";
 import { Input } from "./input.js";
 import { pressKey } from "./keys.js";
-import { stageArea } from "./layout.js";
+import { pixelScale, stageArea } from "./layout.js";
 import { Panel } from "./panel.js";
 import { Renderer } from "./render.js";
 import { StatusLine } from "./status_line.js";
@@ -40,6 +40,7 @@ export class EditorView {
     this.keys.readOnly = true;
     this.keys.setAttribute("aria-label", t("canvas"));
     this.keys.dataset.rdit = "keys";
+    this.toolbar = new Toolbar(t);
     this.panel = new Panel(model, t);
     this.input = new Input(model, {
       canvas: this.canvas,
@@ -47,14 +48,16 @@ export class EditorView {
       aspect: () => this.aspect(),
       redraw: () => this.redraw(),
       setTool: (tool) => this.setTool(tool),
-      editPrompt: () => this.panel.prompt.focus({ preventScroll: true }),
+      editPrompt: () => this.panel.focus(),
     });
-    this.grid = new GridPopup(t, (rows, columns) => this.makeGrid(rows, columns));
+    this.grid = new GridPopup(t, (rows, columns) => this.makeGrid(rows, columns), this.toolbar.buttons.grid);
     this.status = new StatusLine(t);
-    this.toolbar = new Toolbar(t);
     this.empty = new EmptyCard(t, {
       grid: (rows, columns) => this.makeGrid(rows, columns),
-      startNew: () => model.apply({ ...model.plan }),
+      startNew: () => {
+        model.apply({ ...model.plan });
+        this.focusCanvas();
+      },
     });
     this.stage = element("div", "rdit-stage", [this.canvas, this.keys, this.empty.root, this.toolbar.brushBox]);
     this.root = element("div", "rdit-editor", [
@@ -72,20 +75,24 @@ export class EditorView {
     on(canvas, "pointerdown", (/** @type {PointerEvent} */ e) => {
       if (e.button !== 0) return;
       this.notice = null;
-      keys.focus({ preventScroll: true });
+      this.focusCanvas();
       input.down(e);
     });
     // The default would take the focus away from the keys; mouseup must still reach the host.
     on(canvas, "mousedown", (/** @type {MouseEvent} */ e) => e.preventDefault());
     on(canvas, "pointermove", (/** @type {PointerEvent} */ e) => input.pointerMove(e));
     on(canvas, "pointerup", (/** @type {PointerEvent} */ e) => input.up(e));
-    on(canvas, "pointercancel", () => input.cancel());
+    on(canvas, "pointercancel", (/** @type {PointerEvent} */ e) => input.cancel(e));
     on(canvas, "pointerleave", () => input.leave());
     on(canvas, "contextmenu", (/** @type {MouseEvent} */ e) => e.preventDefault());
     on(keys, "keydown", (/** @type {KeyboardEvent} */ e) => {
       if (!pressKey(e, input)) return;
       e.preventDefault();
       e.stopPropagation();
+    });
+    // With a button of the editor in focus the host would delete the node.
+    on(root, "keydown", (/** @type {KeyboardEvent} */ e) => {
+      if (e.key === "Delete" || e.key === "Backspace") e.stopPropagation();
     });
     // Clicks in the editor are not for the node below it.
     for (const type of ["pointerdown", "pointermove", "pointerup", "dblclick"]) {
@@ -94,6 +101,7 @@ export class EditorView {
       });
     }
     on(this.toolbar.root, "click", (/** @type {MouseEvent} */ e) => this.press(e));
+    on(this.panel.tabs, "click", (/** @type {MouseEvent} */ e) => e.detail && this.focusCanvas()); // not by Enter
     on(this.toolbar.aspect, "change", () => {
       const { value } = this.toolbar.aspect;
       model.setPicture({ aspect: value === "auto" ? null : Number(value) });
@@ -108,6 +116,7 @@ export class EditorView {
     watch.observe(this.stage);
     signal.addEventListener("abort", () => {
       watch.disconnect();
+      input.cancel();
       cancelAnimationFrame(this.frame);
       this.frame = 0;
     });
@@ -122,7 +131,7 @@ export class EditorView {
       case "select": case "box": case "brush": case "eraser":
         this.setTool(button.dataset.rdit);
         break;
-      case "grid": this.grid.toggle(button, this.root); break;
+      case "grid": this.grid.toggle(this.root); return;
       case "undo": model.undo(); break;
       case "redo": model.redo(); break;
       case "duplicate": model.duplicate(); break;
@@ -139,8 +148,13 @@ export class EditorView {
         break;
       default: return;
     }
-    if (button.dataset.rdit !== "grid") this.keys.focus({ preventScroll: true });
+    this.focusCanvas();
     this.refresh();
+  }
+
+  /** Keys are for the canvas from now on. */
+  focusCanvas() {
+    this.keys.focus({ preventScroll: true });
   }
 
   /** @param {import("./input.js").Tool} tool */
@@ -155,6 +169,7 @@ export class EditorView {
   makeGrid(rows, columns) {
     this.notice = null;
     this.model.grid(rows, columns);
+    this.focusCanvas();
   }
 
   aspect() {
@@ -169,12 +184,23 @@ export class EditorView {
   /** Where the canvas lies on the page, whatever the zoom of the graph. */
   pageArea() {
     const rect = this.canvas.getBoundingClientRect();
-    const zoom = rect.width / (this.canvas.clientWidth || 1) || 1;
+    const zoom = this.zoom();
     const area = stageArea(this.canvas.clientWidth, this.canvas.clientHeight, this.aspect());
     return {
       x: rect.x + area.x * zoom, y: rect.y + area.y * zoom,
       width: area.width * zoom, height: area.height * zoom,
     };
+  }
+
+  /** Of the graph, where the canvas lies in one. */
+  zoom() {
+    return this.canvas.getBoundingClientRect().width / (this.canvas.clientWidth || 1) || 1;
+  }
+
+  /** Device pixels per CSS pixel of the canvas. */
+  pixelScale() {
+    const { clientWidth, clientHeight } = this.canvas;
+    return pixelScale(clientWidth || 1, clientHeight || 1, window.devicePixelRatio || 1, this.zoom());
   }
 
   /** Bring all elements up to date. */
@@ -209,8 +235,7 @@ export class EditorView {
     const width = canvas.clientWidth;
     const height = canvas.clientHeight;
     if (!width || !height) return;
-    const zoom = canvas.getBoundingClientRect().width / width || 1;
-    const scale = (window.devicePixelRatio || 1) * Math.min(2, Math.max(1, zoom));
+    const scale = this.pixelScale();
     const w = Math.round(width * scale);
     const h = Math.round(height * scale);
     if (canvas.width !== w || canvas.height !== h) {

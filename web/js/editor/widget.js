@@ -90,7 +90,8 @@ export function editorWidget(app, api, node, name) {
     const timer = setInterval(() => {
       if (!view.root.isConnected || document.hidden) return;
       const { latent, longSide, tokenPx } = surroundings();
-      const now = JSON.stringify([latent, longSide, tokenPx, document.body.className]);
+      const sharpness = view.pixelScale().toFixed(2);
+      const now = JSON.stringify([latent, longSide, tokenPx, document.body.className, sharpness]);
       if (now !== seen) view.refresh();
       seen = now;
     }, WATCH_MS);
@@ -124,8 +125,8 @@ export function editorWidget(app, api, node, name) {
     const message = JSON.parse(said);
     ran = { width: message.canvas_px[0], height: message.canvas_px[1] };
     const { plan, error } = parsePlan(message.plan);
-    if (error) return;
-    if (message.taken && plan.source !== model.plan.source) {
+    if (error) view.notice = t("refusedText", t(...error));
+    else if (message.taken && plan.source !== model.plan.source) {
       view.notice = t("planTaken");
       model.take(plan);
     } else if (message.shapes > 0) {
@@ -134,7 +135,6 @@ export function editorWidget(app, api, node, name) {
     }
     view.refresh();
   });
-  attach();
   view.refresh();
   return widget;
 }
@@ -155,7 +155,7 @@ function chain(node, name, act) {
 
 /** The wheel zooms the graph, except where a field can scroll. @param {HostApp} app @param {WheelEvent} e */
 function forwardWheel(app, e) {
-  const field = e.target instanceof Element ? e.target.closest("textarea, .rdit-tabs") : null;
+  const field = e.target instanceof Element ? e.target.closest("textarea, .rdit-tabs, .rdit-status") : null;
   if (field && field.scrollHeight > field.clientHeight + 1) return;
   if (e.currentTarget instanceof Element && e.currentTarget.closest(".lg-node")) return;
   e.preventDefault();
