@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cost_models import CostModel
-from cost_runs import built, clock, patch, shown, step_times
+from cost_report import shown
+from cost_runs import built, clock, patch, sampling_run, step_times
 
 
 def layer_ratios(family: CostModel, tokens: int, args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -113,17 +114,8 @@ def regional_forward(found: Any, patched: Any, layer: int, latent: tuple[int, ..
     from regional_dit.attention.families import CallInputs
     from regional_dit.attention.families.cross_attention import RegionalLayer
     from regional_dit.attention.host import patches_of
-    from regional_dit.attention.sampling import Entry, SamplingRun, TextCache
 
-    run = SamplingRun(
-        family=found,
-        patches=patches_of(patched),
-        entries={"uncond": Entry(None, None), "cond": Entry("bench", None)},
-        latent_size=latent[2:],
-        cache=TextCache(1 << 30),
-        schedule=[1.0, 0.0],
-        percent_to_sigma=lambda percent: 1.0 - percent,
-    )
+    run = sampling_run(patched, patches_of(patched), latent[2:], cache_bytes=1 << 30)
     with torch.inference_mode():
         x = torch.zeros(2, *latent[1:], device=patched.load_device)
         plan = run.plan(patched.model, x, ["uncond", "cond"], torch.ones(1))

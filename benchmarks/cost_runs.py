@@ -1,13 +1,15 @@
-"""Timed runs of patched and unpatched models, shared by the modes of ``step_cost.py``."""
+"""Runs of patched and unpatched models, shared by the cost benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from cost_models import CostModel
 
+UID = "bench"  # of the regional prompts
 GRIDS = {2: (1, 2), 4: (2, 2), 9: (3, 3), 16: (4, 4)}
 
 
@@ -37,7 +39,7 @@ def patch(family: CostModel, model: Any, n: int, base_ratio: float) -> Any:
     from regional_dit.attention.split import split_canvas
 
     texts = tuple(text_from_conditioning(family.conditioning(10 + i), str(i)) for i in range(n))
-    regional = RegionalPrompts("bench", split_canvas(*GRIDS[n]), texts, ("",) * n)
+    regional = RegionalPrompts(UID, split_canvas(*GRIDS[n]), texts, ("",) * n)
     layers = tuple(range(find_family(model.model).n_layers(model.model)))
     return install(model, RegionalPatch(regional, Couple(base_ratio), layers, PercentRange()))
 
@@ -71,7 +73,7 @@ def step_times(family: CostModel, model: Any, tokens: int, steps: int) -> list[f
             6.0,
             "euler",
             "sgm_uniform",
-            family.conditioning(1, **{MARKER: "bench"}),
+            family.conditioning(1, **{MARKER: UID}),
             family.conditioning(2),
             latent,
             disable_pbar=True,
@@ -88,6 +90,20 @@ def built(family: CostModel, depth: int, args: argparse.Namespace) -> Any:
     return family.build(depth, getattr(torch, args.dtype), device)
 
 
-def shown(row: dict[str, Any]) -> dict[str, Any]:
-    print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-    return row
+def sampling_run(
+    model: Any, patches: Sequence[Any], latent_size: tuple[int, ...], cache_bytes: int = 0
+) -> Any:
+    """A ``SamplingRun`` of one step, whose entries are "cond" with regions and "uncond" without."""
+    from regional_dit.attention.call_plan import TextCache
+    from regional_dit.attention.families import find_family
+    from regional_dit.attention.sampling import Entry, SamplingRun
+
+    return SamplingRun(
+        family=find_family(model.model),
+        patches=patches,
+        entries={"uncond": Entry(None, None), "cond": Entry(UID, None)},
+        latent_size=latent_size,
+        cache=TextCache(cache_bytes),
+        schedule=[1.0, 0.0],
+        percent_to_sigma=lambda percent: 1.0 - percent,
+    )

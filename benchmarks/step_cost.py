@@ -19,8 +19,6 @@ OMP_NUM_THREADS=1.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 from pathlib import Path
@@ -31,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import host
 from cost_layers import layer_ratios
 from cost_models import MODELS, CostModel
-from cost_runs import GRIDS, built, clock, patch, shown, step_times
+from cost_report import cost_parser, machine, shown, write
+from cost_runs import GRIDS, built, clock, patch, step_times
 
 
 def ratios(family: CostModel, tokens: int, args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -83,36 +82,24 @@ def full_forward(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = cost_parser(__doc__, ["float32", "bfloat16", "float16"], "float32")
     parser.add_argument("--family", nargs="+", default=["hunyuan_dit"], choices=list(MODELS))
-    parser.add_argument("--tokens", type=int, nargs="+", default=[1024, 4096])
     parser.add_argument("--n", type=int, nargs="+", default=[2, 4, 9, 16], choices=list(GRIDS))
     parser.add_argument("--base-ratio", type=float, nargs="+", default=[0.0, 0.3])
     parser.add_argument("--depth", type=int, default=2, help="blocks, for whole steps")
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--layer", action="store_true")
     parser.add_argument(
         "--cpu-time", action="store_true", help="seconds that this process computed"
     )
     parser.add_argument("--host-attention", action="store_true", help="ComfyUI's own choice")
-    parser.add_argument("--out", type=Path, help="write the rows as JSON")
     args = parser.parse_args()
     host.load(pytorch_attention=not args.host_attention)
-    import torch
-
     if args.cpu_time:
         clock.cpu_time = True
-    result: dict[str, Any] = {
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "threads": torch.get_num_threads(),
-        "dtype": args.dtype,
-        "clock": "process time" if args.cpu_time else "wall time",
-    }
+    result = machine(args.dtype)
+    result["clock"] = "process time" if args.cpu_time else "wall time"
     if args.full:
         result["full_forward"] = full_forward(args)
     else:
@@ -123,9 +110,7 @@ def main() -> None:
             for tokens in args.tokens
             for row in measure(MODELS[name], tokens, args)
         ]
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(result, args.out)
 
 
 if __name__ == "__main__":
