@@ -180,12 +180,11 @@ def test_the_last_patch_that_claims_a_layer_now_acts_in_it(
     x = torch.zeros(batch * len(rows), 4, 4, 4)
     plan = run.plan(model, x, list(entries), torch.tensor([step.sigma]))
     acting = {} if plan is None else plan.layers
-    elapsed = 1.0 - step.sigma
     for layer in range(N_LAYERS):
         wanted = {}
         for index, uid in enumerate(rows):
             for patch, (chosen, percent, owner) in zip(patches, claims, strict=True):
-                now = percent.start <= elapsed < percent.end
+                now = 1.0 - percent.end < step.sigma <= 1.0 - percent.start
                 if owner == uid and layer in chosen and now:
                     wanted[index * batch, (index + 1) * batch] = id(patch.prompts)
         jobs = acting.get(layer, ())

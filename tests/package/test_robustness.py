@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -83,12 +84,11 @@ def test_killed_server_is_started_again(repo: Path, environment: Environment, tm
 def test_a_picture_is_written_whole_or_not_at_all(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Path, data: bytes) -> int:
-        with open(self, "wb") as file:
-            file.write(data[:3])  # what fits
+    def fail(descriptor: int) -> None:
+        os.truncate(descriptor, 3)  # what fits
         raise OSError(number, "No space left on device" if number == errno.ENOSPC else "refused")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(RunError, match=r"could not be written: .*--out"):
         saving.write_whole(tmp_path / "picture.png", b"0123456789")
     assert list(tmp_path.iterdir()) == []
