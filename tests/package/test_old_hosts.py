@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+
 import comfy.ldm.modules.attention as host_attention
 import pytest
 import torch
 from regional_dit.attention.errors import HostError
 from regional_dit.attention.families.host_checks import require_override
+from regional_dit.attention.families.joint import OVERRIDE
 
 
-def test_this_host_has_the_override() -> None:
-    require_override("Flux")
+def test_what_is_said_of_this_host_is_true() -> None:
+    if OVERRIDE in inspect.getsource(host_attention):
+        require_override("Flux")
+    else:
+        with pytest.raises(HostError, match=OVERRIDE):
+            require_override("Flux")
 
 
 def takes_options(q: torch.Tensor, k: object, v: object, heads: int, **_: object) -> torch.Tensor:
