@@ -272,9 +272,16 @@ def test_template_browser_and_help(driver: Driver, repo: Path) -> None:
     assert found["help"]
 
 
-def test_chinese(driver: Driver) -> None:
-    found = driver.run("chinese")
+@BOTH
+def test_chinese(driver: Driver, repo: Path, vue: bool) -> None:
+    texts = json.loads((repo / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
+    wanted = texts["RegionalDiT_RegionEditor"]
+    found = driver.run("chinese", vue=vue)
     assert found["button"] == "撤销 (Ctrl+Z)"
-    # Front end 1.32.9 asks for these texts and then loads its own Chinese over them.
-    assert found["node"]["display_name"] == "区域编辑器"
-    assert found["category"]["regional DiT"] == "区域 DiT"
+    assert found["title"] == wanted["display_name"] == "区域编辑器"
+    assert set(found["inputs"]) == {text["name"] for text in wanted["inputs"].values()}
+    assert set(found["labels"]) <= set(found["inputs"])
+    assert found["category"].startswith("区域 DiT")
+    assert found["description"] == wanted["description"]
+    assert found["tooltip"] == wanted["inputs"]["overlap"]["tooltip"]
+    assert found["shown"] is None or "区域编辑器" in found["shown"]

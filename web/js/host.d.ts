@@ -2,6 +2,7 @@
 
 export interface HostWidget {
   name: string;
+  label?: string;
   value: unknown;
   callback?: (value: unknown) => void;
   serialize?: boolean;
@@ -9,8 +10,21 @@ export interface HostWidget {
 
 export interface HostInput {
   name: string;
+  localized_name?: string;
   type: string;
   link: number | null;
+}
+
+/** A node as the server describes it. */
+export interface NodeDefinition {
+  name: string;
+  display_name: string;
+  description: string;
+  category: string;
+  input?: {
+    required?: Record<string, [unknown, Record<string, unknown>?]>;
+    optional?: Record<string, [unknown, Record<string, unknown>?]>;
+  };
 }
 
 export interface HostNode {
@@ -54,12 +68,15 @@ export interface HostApp {
       string,
       (node: HostNode, name: string) => { widget: HostWidget; minWidth: number; minHeight: number }
     >;
+    init?: () => Promise<void>;
+    beforeRegisterNodeDef?: (nodeType: unknown, definition: NodeDefinition) => void;
     nodeCreated?: (node: HostNode) => void;
   }): void;
 }
 
 export interface HostApi {
   apiURL(path: string): string;
+  fetchApi(path: string): Promise<Response>;
   addEventListener(type: string, listener: (e: CustomEvent) => void): void;
   removeEventListener(type: string, listener: (e: CustomEvent) => void): void;
 }

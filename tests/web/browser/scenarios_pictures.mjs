@@ -126,16 +126,28 @@ export async function templatesAndHelp(stage, how) {
   return { shown, help: help.includes("Draw regions with the mouse") && help.includes("plan_json") };
 }
 
-/** The editor in Chinese, and what the server tells the front end of the nodes. @param {Stage} stage */
-export async function chinese(stage) {
-  const { page } = await openComfy(stage, { locale: "zh", vue: true });
+/** Editor and node in Chinese. @param {Stage} stage @param {{vue: boolean}} how */
+export async function chinese(stage, how) {
+  const { page } = await openComfy(stage, { ...how, locale: "zh" });
   await view(page, 0.8, [0, 0]);
   const editor = new Editor(page, await addNode(page, EDITOR, [150, 130]));
   const button = await editor.find('[data-rdit="undo"]');
-  const served = await (await page.request.get(`${stage.url}/i18n`)).json();
+  const node = await page.evaluate((id) => {
+    const made = globalThis.app.graph.getNodeById(id);
+    const { nodeData } = made.constructor;
+    return {
+      title: made.title,
+      labels: made.widgets.map((w) => w.label),
+      inputs: made.inputs.map((i) => i.localized_name),
+      category: nodeData.category,
+      description: nodeData.description,
+      tooltip: nodeData.inputs.overlap.tooltip,
+      shown: /** @type {HTMLElement | null} */ (document.querySelector(".lg-node"))?.innerText ?? null,
+    };
+  }, editor.id);
+  await picture(stage, page, `chinese_${how.vue ? "vue" : "classic"}`);
   return {
-    node: served.zh?.nodeDefs?.[EDITOR],
-    category: served.zh?.nodeCategories,
+    ...node,
     button: await button.evaluate((b) => /** @type {HTMLElement} */ (b).title),
   };
 }
