@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from comfy.patcher_extension import WrappersMP
+from host_sampling import assert_only_positive_rows_differ, first_call
 from regional_dit.attention.errors import PromptError
 from regional_dit.attention.families import find_family
 from regional_dit.attention.host import install
@@ -19,14 +19,7 @@ from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
 from regional_models import is_pristine
 from tiny_cross import TINY
-
-UID = "regions-a"
-BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
-
-
-def assert_close(got: torch.Tensor, wanted: torch.Tensor) -> None:
-    """Equal but for rounding, which grows with the size of the numbers inside the network."""
-    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
+from tiny_cross_runs import BASE, LEFT, NEGATIVE, RIGHT, UID, assert_close
 
 
 class Case:
@@ -131,28 +124,10 @@ def test_every_rule_acts(case, rule):
     assert (out - case.stock).abs().max() > 1e-3
 
 
-def first_call(case: Case, model: Any, marked: bool) -> tuple[list[int], torch.Tensor]:
-    """(cond_or_uncond, output) of the first model call of a run."""
-    seen: list[tuple[list[int], torch.Tensor]] = []
-    spy = model.clone()
-
-    def wrapper(executor, *args, **kw):
-        out = executor(*args, **kw)
-        seen.append((list(args[5]["cond_or_uncond"]), out.clone()))
-        return out
-
-    spy.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "spy", wrapper)
-    (case.regional if marked else case.run)(spy, batch=2)
-    return seen[0]
-
-
 def test_negative_rows_are_bit_exact(case):
-    order, before = first_call(case, case.model, marked=False)
-    order_after, after = first_call(case, case.patched(), marked=True)
-    assert order == order_after and sorted(order) == [0, 1]
-    old, new = before.chunk(2), after.chunk(2)
-    assert torch.equal(old[order.index(1)], new[order.index(1)])
-    assert not torch.allclose(old[order.index(0)], new[order.index(0)])
+    before = first_call(case.model, lambda spy: case.run(spy, batch=2))
+    after = first_call(case.patched(), lambda spy: case.regional(spy, batch=2))
+    assert_only_positive_rows_differ(before, after)
 
 
 def test_batch_rows_equal_single_runs(case):

@@ -19,8 +19,9 @@ from regional_dit.attention.rules import Bind
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
-from tiny_joint import TINY, TinyJoint, chroma_radiance, sd3, z_image
+from tiny_joint import TINY, TinyJoint
 from tiny_joint_case import BASE, EVERYWHERE, LEFT, NEGATIVE, RIGHT, UID, shared_case
+from tiny_joint_models import chroma_radiance, sd3, z_image
 
 ALWAYS = Bind(0.0, isolate_until=0.0, release_at=1.0)
 HALVES = split_canvas(1, 2)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from comfy.patcher_extension import WrappersMP
+from host_sampling import assert_only_positive_rows_differ, first_call
 from regional_dit.attention.errors import PromptError, RegionalError
 from regional_dit.attention.families import find_family
 from regional_dit.attention.host import install
@@ -18,14 +18,7 @@ from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
 from regional_models import is_pristine
 from tiny_joint import TINY
-
-UID = "regions-a"
-BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
-ALWAYS = Bind(0.0, isolate_until=0.0, release_at=1.0)
-STRONG = Bind(0.3, isolate_until=0.6, release_at=1.0)
-# Two half-strong masks over the whole canvas: with the global prompt's own text in both, the
-# softmax over [T_0, T_1, T_2] with shares that sum to one is the stock softmax over T_0.
-EVERYWHERE = RegionSet.from_masks([torch.full((64, 48), 0.5)] * 2)
+from tiny_joint_case import BASE, EVERYWHERE, HARD, LEFT, NEGATIVE, RIGHT, STRONG, UID
 
 
 class Case:
@@ -121,12 +114,12 @@ def test_marker_is_inert_without_the_patch(case):
 
 def test_one_full_region_is_the_stock_run_with_its_prompt(case):
     wanted = case.run(case.model, LEFT)
-    out = case.regional(case.patched([LEFT], rule=ALWAYS))
+    out = case.regional(case.patched([LEFT], rule=HARD))
     assert (wanted - case.stock).abs().max() > 0.01
     torch.testing.assert_close(out, wanted, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("rule", [ALWAYS, STRONG, Bind(1.0, 1.0, 1.0)])
+@pytest.mark.parametrize("rule", [HARD, STRONG, Bind(1.0, 1.0, 1.0)])
 def test_full_regions_with_the_base_prompt_are_stock(case, rule):
     out = case.regional(case.patched([BASE, BASE], regions=EVERYWHERE, rule=rule))
     torch.testing.assert_close(out, case.stock, atol=1e-4, rtol=1e-4)
@@ -136,32 +129,15 @@ def test_prompts_of_uneven_length(case):
     uneven = case.patched([LEFT, RIGHT, 5], lengths=[4, 17, 9])
     out = case.regional(uneven)
     assert out.isfinite().all() and (out - case.stock).abs().max() > 0.01
-    one = case.regional(case.patched([LEFT], rule=ALWAYS, lengths=[5]))
+    one = case.regional(case.patched([LEFT], rule=HARD, lengths=[5]))
     wanted = case.tiny.sample(case.model, case.tiny.conditioning(LEFT, 5), case.negative)
     torch.testing.assert_close(one, wanted, atol=1e-4, rtol=1e-4)
 
 
-def first_call(case: Case, model: Any, marked: bool) -> tuple[list[int], torch.Tensor]:
-    """(cond_or_uncond, output) of the first model call of a run."""
-    seen: list[tuple[list[int], torch.Tensor]] = []
-    spy = model.clone()
-
-    def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
-        out = executor(*args, **kwargs)
-        seen.append((list(args[5]["cond_or_uncond"]), out.clone()))
-        return out
-
-    spy.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "spy", wrapper)
-    case.run(spy, marked=marked)
-    return seen[0]
-
-
 def test_negative_rows_are_bit_exact(case):
-    order, out = first_call(case, case.patched(), True)
-    stock_order, stock = first_call(case, case.model, False)
-    assert sorted(order) == [0, 1]
-    assert torch.equal(out[order.index(1)], stock[stock_order.index(1)])
-    assert not torch.equal(out[order.index(0)], stock[stock_order.index(0)])
+    before = first_call(case.model, case.run)
+    after = first_call(case.patched(), case.regional)
+    assert_only_positive_rows_differ(before, after)
 
 
 def test_batch_rows_equal_the_runs_alone(case):

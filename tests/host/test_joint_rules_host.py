@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_torch_compile import TorchCompileModel
+from host_sampling import assert_only_positive_rows_differ, first_call
 from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.host import install, patches_of
 from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
@@ -108,27 +108,10 @@ def test_an_interrupted_run_leaves_nothing(case, rule):
     assert is_pristine(case.model)
 
 
-def first_call(case: Case, model: Any) -> tuple[list[int], torch.Tensor]:
-    """(cond_or_uncond, output) of the first model call of a run."""
-    seen: list[tuple[list[int], torch.Tensor]] = []
-    spy = model.clone()
-
-    def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
-        out = executor(*args, **kwargs)
-        seen.append((list(args[5]["cond_or_uncond"]), out.clone()))
-        return out
-
-    spy.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "spy", wrapper)
-    case.sample(spy)
-    return seen[0]
-
-
 def test_negative_rows_are_bit_exact(case, rule):
-    order, out = first_call(case, patched(case, [LEFT, RIGHT], [SOFT, HOLE], rule))
-    stock_order, wanted = first_call(case, case.model)
-    assert sorted(order) == [0, 1]  # in one batch
-    assert torch.equal(out[order.index(1)], wanted[stock_order.index(1)])
-    assert not torch.equal(out[order.index(0)], wanted[stock_order.index(0)])
+    regional = patched(case, [LEFT, RIGHT], [SOFT, HOLE], rule)
+    before, after = first_call(case.model, case.sample), first_call(regional, case.sample)
+    assert_only_positive_rows_differ(before, after)
 
 
 def test_batch_rows_equal_the_runs_alone(case, rule):

@@ -11,9 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import comfy.controlnet
-import comfy.ops
-import comfy.samplers
 import comfy.utils
 import folder_paths
 import pytest
@@ -22,35 +19,42 @@ from comfy_extras.nodes_apg import APG
 from comfy_extras.nodes_custom_sampler import (
     BasicGuider,
     CFGGuider,
-    DualCFGGuider,
-    RandomNoise,
-    SamplerCustomAdvanced,
 )
 from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 from comfy_extras.nodes_easycache import EasyCacheNode
-from comfy_extras.nodes_edit_model import ReferenceLatent
-from comfy_extras.nodes_flux import FluxGuidance, FluxKontextMultiReferenceLatentMethod
-from comfy_extras.nodes_hooks import (
-    ConditioningSetProperties,
-    CreateHookKeyframe,
-    CreateHookLoraModelOnly,
-    SetHookKeyframes,
-)
+from comfy_extras.nodes_flux import FluxGuidance
 from comfy_extras.nodes_model_advanced import (
     ModelComputeDtype,
     ModelSamplingFlux,
     ModelSamplingSD3,
     RescaleCFG,
 )
-from comfy_extras.nodes_perpneg import PerpNegGuider
 from comfy_extras.nodes_slg import SkipLayerGuidanceDiT
+from host_features import (
+    advanced,
+    controlled,
+    dual_cfg,
+    lora,
+    masked_latent,
+    perp_neg,
+    referenced,
+    sampled,
+    soft_masked_latent,
+    with_area,
+    with_hooks,
+    with_mask,
+    with_ranges,
+)
 from regional_models import is_pristine
 from tiny_joint import TINY
-from tiny_joint_case import BASE, HEIGHT, LEFT, RIGHT, WIDTH, Case, host, shared_case
+from tiny_joint_case import BASE, LEFT, RIGHT, Case, shared_case
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have ta:UserWarning")  # of torchsde
 
+
 FAMILIES = tuple(TINY)
+
+
 KONTEXT = ("Flux", "Flux.2", "Qwen-Image")  # take reference images
 
 
@@ -72,140 +76,6 @@ def lora_folder(tmp_path_factory):
         comfy.utils.save_torch_file(tensors, str(folder / f"{name}.safetensors"))
     folder_paths.add_model_folder_path("loras", str(folder))
     folder_paths.filename_list_cache.pop("loras", None)
-
-
-def advanced(
-    make_guider: Callable[[Case, Any, Any, Any], Any],
-) -> Callable[[Case, Any, Any, Any], torch.Tensor]:
-    """SamplerCustomAdvanced with a guider node."""
-
-    def run(case: Case, model: Any, positive: Any, negative: Any) -> torch.Tensor:
-        sampling = model.get_model_object("model_sampling")
-        with torch.inference_mode():
-            out = SamplerCustomAdvanced.execute(
-                RandomNoise.execute(3)[0],
-                make_guider(case, model, positive, negative),
-                comfy.samplers.sampler_object("euler"),
-                comfy.samplers.calculate_sigmas(sampling, "sgm_uniform", 2),
-                case.latent(),
-            )
-        return out[0]["samples"]
-
-    return run
-
-
-def dual_cfg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
-    middle = case.tiny.conditioning(8)
-    return DualCFGGuider.execute(model, positive, middle, negative, 3.0, 2.0, "regular")[0]
-
-
-def perp_neg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
-    empty = case.tiny.conditioning(13)
-    return PerpNegGuider.execute(model, positive, negative, empty, 4.0, 1.0)[0]
-
-
-def soft_masked_latent(case: Case) -> dict[str, Any]:
-    mask = torch.linspace(0, 1, WIDTH * 8)[None].repeat(HEIGHT * 8, 1)
-    return host.SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
-
-
-def masked_latent(case: Case) -> dict[str, Any]:
-    mask = torch.zeros(HEIGHT * 8, WIDTH * 8)
-    mask[:, 40:] = 1
-    return host.SetLatentNoiseMask().set_mask(case.latent(seed=2), mask)[0]
-
-
-def sampled(**changes: Any) -> Callable[[Case, Any, Any, Any], torch.Tensor]:
-    """KSampler with other inputs; a callable is called with the case."""
-
-    def run(case: Case, model: Any, positive: Any, negative: Any) -> torch.Tensor:
-        values = {k: v(case) if callable(v) else v for k, v in changes.items()}
-        return case.sample(model, positive, negative, **values)
-
-    return run
-
-
-def lora(case: Case, model: Any) -> Any:
-    return host.LoraLoader().load_lora(model, None, f"{case.name}.safetensors", 1.0, 1.0)[0]
-
-
-def control_net(case: Case) -> comfy.controlnet.ControlNet:
-    """A tiny random ControlNet of the host's class for the family."""
-    config = dict(case.model.model.model_config.unet_config)
-    common = {"device": "cpu", "operations": comfy.ops.manual_cast}
-    if case.name == "Flux":
-        from comfy.ldm.flux.controlnet import ControlNetFlux
-
-        network = ControlNetFlux(**{**config, "depth": 1, "depth_single_blocks": 1}, **common)
-        options = {"extra_conds": ["y", "guidance"]}
-    else:
-        from comfy.cldm.mmdit import ControlNet as ControlNetSD3
-
-        network = ControlNetSD3(
-            **{**config, "num_blocks": 1, "control_latent_channels": 3}, **common
-        )
-        options = {"compression_ratio": 1}
-    generator = torch.Generator().manual_seed(11)
-    with torch.no_grad():
-        for parameter in (*network.parameters(), *network.buffers()):
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    device = torch.device("cpu")
-    return comfy.controlnet.ControlNet(network, load_device=device, **options)
-
-
-def controlled(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-    image = torch.rand(1, HEIGHT * 8, WIDTH * 8, 3, generator=torch.Generator().manual_seed(5))
-    return host.ControlNetApplyAdvanced().apply_controlnet(
-        positive, negative, control_net(case), image, 1.0, 0.0, 1.0
-    )
-
-
-def referenced(*methods: str) -> Callable[[Case, Any, Any], tuple[Any, Any]]:
-    """Two reference images of unlike sizes on both sides."""
-
-    def change(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-        generator = torch.Generator().manual_seed(6)
-        for size in ((8, 8), (10, 6)):
-            frames = (1,) if case.tiny.frames else ()
-            samples = torch.randn(1, case.tiny.channels, *frames, *size, generator=generator)
-            positive = ReferenceLatent.execute(positive, {"samples": samples})[0]
-            negative = ReferenceLatent.execute(negative, {"samples": samples})[0]
-        for method in methods:
-            positive = FluxKontextMultiReferenceLatentMethod.execute(positive, method)[0]
-            negative = FluxKontextMultiReferenceLatentMethod.execute(negative, method)[0]
-        return positive, negative
-
-    return change
-
-
-def with_area(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-    area = host.ConditioningSetArea().append(positive, 64, 64, 16, 32, 1.0)[0]
-    return host.ConditioningCombine().combine(area, case.tiny.conditioning(9))[0], negative
-
-
-def with_mask(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-    """The regional prompts on one part of the picture only, by the host's own output weights."""
-    mask = torch.zeros(HEIGHT * 8, WIDTH * 8)
-    mask[:, :60] = 1
-    masked = host.ConditioningSetMask().append(positive, mask, "default", 1.0)[0]
-    return host.ConditioningCombine().combine(masked, case.tiny.conditioning(9))[0], negative
-
-
-def with_ranges(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-    """The regional prompts first, another prompt afterwards."""
-    first = host.ConditioningSetTimestepRange().set_range(positive, 0.0, 0.25)[0]
-    later = host.ConditioningSetTimestepRange().set_range(case.tiny.conditioning(9), 0.25, 1.0)[0]
-    return host.ConditioningCombine().combine(first, later)[0], negative
-
-
-def with_hooks(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
-    """A LoRA that a hook brings in from the second half on, on the positive side only."""
-    hooks = CreateHookLoraModelOnly().create_hook_model_only(f"{case.name}.safetensors", 1.0)[0]
-    frames = CreateHookKeyframe().create_hook_keyframe(0.0, 0.0)[0]
-    frames = CreateHookKeyframe().create_hook_keyframe(1.0, 0.5, frames)[0]
-    hooks = SetHookKeyframes().set_hook_keyframes(hooks, frames)[0]
-    positive = ConditioningSetProperties().set_properties(positive, 1.0, "default", hooks=hooks)[0]
-    return positive, negative
 
 
 @dataclass(frozen=True)
@@ -292,6 +162,8 @@ COMBINATIONS = {
     "scheduled LoRA hook": Combination(conds=with_hooks, run=sampled(steps=4)),
     "ModelComputeDtype": Combination(model=lambda case, m: ModelComputeDtype().patch(m, "fp32")[0]),
 }
+
+
 # float32 is what the tiny models compute in
 CHANGES_NOTHING = {"KSampler", "ModelComputeDtype"}
 
@@ -308,6 +180,8 @@ IN_EVERY_FAMILY = {
     "SkipLayerGuidanceDiT",
     "scheduled LoRA hook",
 }
+
+
 RUNS = [
     pytest.param(family, name, after, id=f"{family}-{name}{'' if after else '-before'}")
     for family in FAMILIES

@@ -17,7 +17,8 @@ from regional_dit.attention.rules.specialty import class_layers, layer_class
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_models import is_pristine
-from tiny_joint import TINY, flux
+from tiny_joint import TINY
+from tiny_joint_models import flux
 
 UID, BASE, NEGATIVE, LEFT, RIGHT = "regions-a", 1, 2, 3, 4
 T, ROWS, COLS, STEPS = 11, 8, 6, 4

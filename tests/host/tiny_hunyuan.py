@@ -6,9 +6,9 @@ from typing import Any
 
 import comfy.model_base
 import comfy.model_patcher
-import comfy.sample
 import comfy.supported_models
 import torch
+from host_sampling import sampled
 
 DEPTH = 6
 CLIP_LEN, T5_LEN, CLIP_DIM, T5_DIM = 7, 9, 32, 64
@@ -80,22 +80,19 @@ def run_ksampler(
     cfg: float = 6.0,
     steps: int = 2,
     seed: int = 1,
+    noise: torch.Tensor | None = None,
     inference: bool = True,
 ) -> torch.Tensor:
-    """ComfyUI's KSampler, euler and sgm_uniform, on an empty latent."""
-    latent = torch.zeros(batch, 4, height, width)
-    noise = comfy.sample.prepare_noise(latent, seed)
-    with torch.inference_mode(inference):
-        return comfy.sample.sample(
-            model,
-            noise,
-            steps,
-            cfg,
-            "euler",
-            "sgm_uniform",
-            positive,
-            negative,
-            latent,
-            disable_pbar=True,
-            seed=seed,
-        )
+    """ComfyUI's KSampler, euler and sgm_uniform, on an empty latent, of the noise's size if any."""
+    latent = torch.zeros((batch, 4, height, width) if noise is None else noise.shape)
+    return sampled(
+        model,
+        positive,
+        negative,
+        latent,
+        cfg=cfg,
+        steps=steps,
+        seed=seed,
+        noise=noise,
+        inference=inference,
+    )

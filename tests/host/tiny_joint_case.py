@@ -24,7 +24,8 @@ BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
 HEIGHT, WIDTH = 16, 12
 STRONG = Bind(0.3, isolate_until=0.6, release_at=1.0)
 HARD = Bind(0.0, isolate_until=0.0, release_at=1.0)  # every token has one owner: no merge
-# Two half-strong masks over the whole canvas: see test_joint_invariants.
+# Two half-strong masks over the whole canvas: with the global prompt's own text in both, the
+# softmax over [T_0, T_1, T_2] with shares that sum to one is the stock softmax over T_0.
 EVERYWHERE = RegionSet.from_masks([torch.full((64, 48), 0.5)] * 2)
 
 

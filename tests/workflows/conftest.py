@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -64,15 +63,9 @@ def registered(generate: ModuleType) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_loaders() -> ModuleType:
     """Loader nodes with tiny random models; stands on the helpers of ``tests/host``."""
-    host = FOLDER.parent / "tests" / "host"
-    here = Path(__file__).with_name("tiny_loaders.py")
-    for path in (host / "tiny_joint.py", host / "tiny_flux_clip.py", here):
-        if path.stem not in sys.modules:
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None and spec.loader is not None
-            sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[path.stem])
-    return sys.modules["tiny_loaders"]
+    here = Path(__file__).parent
+    sys.path += [str(here), str(here.parent / "host")]
+    return importlib.import_module("tiny_loaders")
 
 
 @pytest.fixture

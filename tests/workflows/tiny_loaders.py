@@ -20,7 +20,8 @@ import torch
 from comfy.ldm.flux.controlnet import ControlNetFlux
 from comfy.ldm.wan.vae import WanVAE
 from tiny_flux_clip import CLIP_G_DIM, CLIP_L_DIM, SD3_DIM, TEXT_ENCODERS
-from tiny_joint import TINY, TinyJoint, flux, qwen_image, sd3
+from tiny_joint import TINY, TinyJoint
+from tiny_joint_models import flux, qwen_image, sd3
 
 KL = {
     "embed_dim": 16,
