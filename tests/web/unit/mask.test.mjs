@@ -61,3 +61,28 @@ test("coverage counts overlaps once and masks by their cells", () => {
   assert.equal(coverage([left, half]), 1);
   assert.equal(coverage([]), 0);
 });
+
+test("rectangles fill exactly the cells of a mask", () => {
+  let state = 3;
+  const next = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  for (let round = 0; round < 200; round++) {
+    const width = 1 + Math.floor(next() * 20);
+    const height = 1 + Math.floor(next() * 20);
+    const density = next();
+    const cells = Uint8Array.from({ length: width * height }, () => (next() < density ? 1 : 0));
+    const filled = new Uint8Array(cells.length);
+    for (const { left, top, right, bottom } of m.rectangles(cells, width) ?? assert.fail()) {
+      for (let row = top; row < bottom; row++) {
+        for (let column = left; column < right; column++) filled[row * width + column]++;
+      }
+    }
+    assert.deepEqual(filled, cells);
+  }
+});
+
+test("a disc is few rectangles, noise is too many", () => {
+  const raster = m.emptyRaster(1);
+  m.stroke(raster, { x: 0.5, y: 0.5 }, { x: 0.5, y: 0.5 }, 0.3, 1);
+  assert.ok((m.rectangles(raster.cells, raster.width)?.length ?? 1000) < 100);
+  assert.equal(m.rectangles(raster.cells.map((_, i) => (i + (i >> 7)) % 2), raster.width), null);
+});

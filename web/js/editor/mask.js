@@ -11,6 +11,8 @@ import { round } from "./geometry.js";
 
 /** Cells along the longer side of the canvas, and the most that a mask may have. */
 export const MAX_SIDE = 128;
+/** Above this a mask is quicker drawn as an image. */
+const MOST_RECTANGLES = 512;
 const RUNS = /^\d{1,5}( \d{1,5})*$/;
 const MAX_RUNS_TEXT = 2 * MAX_SIDE * MAX_SIDE + 64;
 
@@ -57,6 +59,39 @@ export function encode(cells, width, height) {
   }
   runs.push(length);
   return { width, height, runs: runs.join(" ") };
+}
+
+/** In cells. @typedef {{left: number, top: number, right: number, bottom: number}} Rectangle */
+
+/**
+ * Full cells as rectangles that do not overlap: runs of a row, joined with the same run of the rows below.
+ * @param {Uint8Array} cells @param {number} width @param {number} [most]
+ * @returns {Rectangle[] | null} null: there are more
+ */
+export function rectangles(cells, width, most = MOST_RECTANGLES) {
+  /** @type {Rectangle[]} */
+  const found = [];
+  /** Those that reach the row above, by their sides. @type {Map<number, Rectangle>} */
+  let open = new Map();
+  for (let row = 0; row * width < cells.length; row++) {
+    /** @type {Map<number, Rectangle>} */
+    const here = new Map();
+    for (let column = 0; column < width; column++) {
+      if (!cells[row * width + column]) continue;
+      const left = column;
+      while (column < width && cells[row * width + column]) column++;
+      const key = left * (width + 1) + column;
+      let rectangle = open.get(key);
+      if (!rectangle) {
+        rectangle = { left, top: row, right: column, bottom: row };
+        if (found.push(rectangle) > most) return null;
+      }
+      rectangle.bottom = row + 1;
+      here.set(key, rectangle);
+    }
+    open = here;
+  }
+  return found;
 }
 
 /** An empty raster of the canvas. @param {number} aspect width / height @returns {Raster} */

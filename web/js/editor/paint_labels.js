@@ -49,7 +49,8 @@ export class LabelPainter {
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
     ctx.fillText(number, at.x + badge / 2, at.y + 0.5 + size / 2);
-    if (scene.regions[i].locked) lockSign(ctx, at.x + 4 + badge, at.y, size, scene.theme.text);
+    const end = at.x + badge;
+    if (scene.regions[i].locked && end + size <= r.x + r.width) lockSign(ctx, end + 4, at.y, size, scene.theme.text);
     const prompt = scene.prompts[i];
     const text = { x: r.x + 6, y: r.y + size + 9, width: r.width - 12, height: LINE_PX };
     // Text ends where a region in front begins.

@@ -2,7 +2,7 @@
 
 import { intersect } from "./geometry.js";
 import { rectOf } from "./layout.js";
-import { drawShape, emptyRaster } from "./mask.js";
+import { drawShape, emptyRaster, rectangles } from "./mask.js";
 import { cellsOf } from "./region_cells.js";
 
 /** @typedef {import("./scene").Area} Area */
@@ -11,8 +11,8 @@ import { cellsOf } from "./region_cells.js";
 
 const HATCH_PX = 6;
 
-/** Hatching where a region hides another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {import("./hatching.js").Hatching} hatching */
-export function paintOverlaps(ctx, scene, area, hatching) {
+/** Hatching where a region hides another. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {import("./patterns.js").Patterns} patterns */
+export function paintOverlaps(ctx, scene, area, patterns) {
   const ink = scene.theme.dark ? "rgba(255, 255, 255, 0.30)" : "rgba(0, 0, 0, 0.30)";
   const boxes = scene.regions.filter((region) => !region.mask).map((region) => region.box);
   ctx.beginPath();
@@ -24,24 +24,25 @@ export function paintOverlaps(ctx, scene, area, hatching) {
       ctx.rect(r.x, r.y, r.width, r.height);
     }
   }
-  ctx.fillStyle = hatching.pattern(ctx, ink, HATCH_PX, -1);
+  ctx.fillStyle = patterns.hatch(ctx, ink, HATCH_PX, -1);
   ctx.fill();
-  if (boxes.length < scene.regions.length) {
-    ctx.beginPath();
-    addPaintedOverlap(ctx, scene.regions, scene.aspect, area);
-    ctx.fill();
+  if (boxes.length === scene.regions.length) return;
+  ctx.beginPath();
+  const shared = paintedOverlap(scene.regions, scene.aspect);
+  const x = (/** @type {number} */ column) => area.x + Math.round((column / shared.width) * area.width);
+  const y = (/** @type {number} */ row) => area.y + Math.round((row / shared.height) * area.height);
+  for (const { left, top, right, bottom } of rectangles(shared.cells, shared.width, Infinity) ?? []) {
+    ctx.rect(x(left), y(top), x(right) - x(left), y(bottom) - y(top));
   }
+  ctx.fill();
 }
 
-/**
- * Add what a painted region shares with another to the path, on the raster of masks.
- * @param {CanvasRenderingContext2D} ctx @param {Region[]} regions @param {number} aspect @param {Area} area
- */
-function addPaintedOverlap(ctx, regions, aspect, area) {
+/** What painted regions share with others, on the raster of masks. @param {Region[]} regions @param {number} aspect */
+function paintedOverlap(regions, aspect) {
   const all = emptyRaster(aspect);
   const painted = emptyRaster(aspect);
   const one = emptyRaster(aspect);
-  const shared = new Uint8Array(all.cells.length);
+  const shared = emptyRaster(aspect);
   for (const region of regions) {
     const start = Math.floor(region.box.y0 * one.height) * one.width;
     const end = Math.ceil(region.box.y1 * one.height) * one.width;
@@ -50,20 +51,10 @@ function addPaintedOverlap(ctx, regions, aspect, area) {
     const below = region.mask ? all.cells : painted.cells;
     for (let i = start; i < end; i++) {
       if (!one.cells[i]) continue;
-      if (below[i]) shared[i] = 1;
+      if (below[i]) shared.cells[i] = 1;
       all.cells[i] = 1;
       if (region.mask) painted.cells[i] = 1;
     }
   }
-  const x = (/** @type {number} */ column) => area.x + Math.round((column / one.width) * area.width);
-  const y = (/** @type {number} */ row) => area.y + Math.round((row / one.height) * area.height);
-  for (let row = 0; row < one.height; row++) {
-    const start = row * one.width;
-    for (let column = 0; column < one.width; column++) {
-      if (!shared[start + column]) continue;
-      const first = column;
-      while (column < one.width && shared[start + column]) column++;
-      ctx.rect(x(first), y(row), x(column) - x(first), y(row + 1) - y(row));
-    }
-  }
+  return shared;
 }

@@ -1,6 +1,6 @@
 // Regions as coloured shapes, and stripes where none lies.
 
-import { cellsOf } from "./region_cells.js";
+import { cellsOf, rectanglesOf } from "./region_cells.js";
 import { regionColor, withAlpha } from "./colors.js";
 import { rectOf } from "./layout.js";
 
@@ -12,17 +12,17 @@ import { rectOf } from "./layout.js";
 const STRIPE_PX = 7;
 
 export class ShapePainter {
-  /** @param {import("./hatching.js").Hatching} hatching */
-  constructor(hatching) {
-    this.hatching = hatching;
-    /** Masks in the colours they are drawn in. @type {WeakMap<Mask, Map<string, HTMLCanvasElement>>} */
+  /** @param {import("./patterns.js").Patterns} patterns */
+  constructor(patterns) {
+    this.patterns = patterns;
+    /** Ragged masks as images, in the colours they are drawn in. @type {WeakMap<Mask, Map<string, HTMLCanvasElement>>} */
     this.tints = new WeakMap();
     this.layer = document.createElement("canvas");
   }
 
   /** Stripes where no region lies. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area @param {number} scale */
   uncovered(ctx, scene, area, scale) {
-    const stripes = this.hatching.pattern(ctx, scene.theme.stripe, STRIPE_PX, 1);
+    const stripes = this.patterns.hatch(ctx, scene.theme.stripe, STRIPE_PX, 1);
     if (!scene.picture) {
       ctx.fillStyle = stripes;
       ctx.fillRect(area.x, area.y, area.width, area.height);
@@ -55,6 +55,12 @@ export class ShapePainter {
     if (!region.mask) {
       ctx.fillStyle = color;
       ctx.fillRect(r.x, r.y, r.width, r.height);
+      return;
+    }
+    const rectangles = rectanglesOf(region.mask);
+    if (rectangles) {
+      ctx.fillStyle = color;
+      fillCells(ctx, rectangles, region.mask, r);
       return;
     }
     const image = this.tint(region.mask, color);
@@ -101,5 +107,20 @@ export class ShapePainter {
     layer.clearRect(0, 0, width, height);
     layer.setTransform(width / area.width, 0, 0, height / area.height, 0, 0);
     return layer;
+  }
+}
+
+/**
+ * The cells of a mask, their edges on device pixels so that no seam shows between them. Without a
+ * graphics card this takes a tenth of the time of an image that is enlarged.
+ * @param {CanvasRenderingContext2D} ctx @param {import("./mask.js").Rectangle[]} rectangles @param {Mask} mask @param {Area} r
+ */
+function fillCells(ctx, rectangles, mask, r) {
+  const scale = ctx.getTransform().a;
+  const onPixel = (/** @type {number} */ at) => Math.round(at * scale) / scale;
+  const x = (/** @type {number} */ column) => onPixel(r.x + (column / mask.width) * r.width);
+  const y = (/** @type {number} */ row) => onPixel(r.y + (row / mask.height) * r.height);
+  for (const { left, top, right, bottom } of rectangles) {
+    ctx.fillRect(x(left), y(top), x(right) - x(left), y(bottom) - y(top));
   }
 }

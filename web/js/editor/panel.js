@@ -122,6 +122,7 @@ export class Panel {
 
   refreshTabs() {
     const { model, t } = this;
+    this.tabs.hidden = !model.plan.regions.length;
     const colors = model.plan.regions.map(regionColor);
     const key = colors.join();
     if (key !== this.shown) {

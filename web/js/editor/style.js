@@ -55,7 +55,7 @@ export const STYLE = `
 .rdit-editor .rdit-tab:hover { filter: brightness(1.12); }
 .rdit-editor .rdit-tab[aria-selected="true"] { border-color: var(--input-text, #fff); }
 .rdit-editor .rdit-panel { display: flex; flex-direction: column; gap: 5px; flex: none; }
-.rdit-editor .rdit-panel[hidden], .rdit-editor .rdit-empty[hidden], .rdit-editor .rdit-pop[hidden] { display: none; }
+.rdit-editor .rdit-tabs[hidden], .rdit-editor .rdit-panel[hidden], .rdit-editor .rdit-empty[hidden], .rdit-editor .rdit-pop[hidden] { display: none; }
 .rdit-editor textarea { width: 100%; height: 50px; resize: none; display: block; }
 .rdit-editor textarea.rdit-short { height: 36px; }
 .rdit-editor .rdit-row { display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
