@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from regional_dit.planner import chat_client
+
+sys.path.append(str(Path(__file__).parent))  # for ``omost_texts``
 
 KEY = "sk-test-0123456789abcdef"
 KEY_VARIABLE = "REGIONAL_DIT_TEST_KEY"
@@ -178,3 +183,9 @@ def ask(make_endpoint: Callable[..., Any], tmp_path: Any) -> Callable[..., Any]:
         )
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before an attempt is repeated."""
+    monkeypatch.setattr(chat_client, "_FIRST_PAUSE_S", 0.02)
