@@ -158,11 +158,15 @@ def text_by_text(
     Args:
         x: text of the first stream.
         call: says where each text lies.
-        run: (rows, tokens, states of the regional text or None) -> the layer's [b, t, C].
+        run: (rows, tokens, states of the regional text or None) -> the layer's [b, t, D].
+
+    Returns:
+        [B, T, D].
     """
-    out = torch.zeros_like(x)
     base = slice(call.extra[0], x.shape[1])
-    out[:, base] = run(slice(None), base, None)
+    own = run(slice(None), base, None)
+    out = own.new_zeros(*x.shape[:2], own.shape[2])
+    out[:, base] = own
     for rows, spans, states in call.texts():
         tokens = slice(*spans[0])
         out[rows, tokens] = run(rows, tokens, states)

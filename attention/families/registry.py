@@ -13,6 +13,7 @@ from .flux import Flux
 from .flux2 import Flux2
 from .hidream import HiDream
 from .hunyuan_dit import HunyuanDiT
+from .hunyuan_image import HunyuanImage
 from .ltxv import LTXV
 from .lumina import Lumina2, ZImage
 from .pixart import PixArt
@@ -35,6 +36,7 @@ FAMILIES: tuple[Family, ...] = (
     AuraFlow(),
     Chroma(),
     QwenImage(),
+    HunyuanImage(),
     Flux2(),
     HiDream(),
     Lumina2(),

@@ -66,6 +66,7 @@ def require_full_region_is_stock(tiny: TinyJoint, region: Any, **size: int) -> N
         ("Chroma", 2),
         ("Qwen-Image", 6),
         ("Flux.2", 2),
+        ("HunyuanImage 2.1", 2),
         ("HiDream", 2),
         ("Lumina 2", 0),
         ("Z-Image", 0),

@@ -23,6 +23,7 @@ KINDS = {
     "Chroma": Blocks(6, 2, has_stream=True),
     "Flux.2": Blocks(6, 2, has_stream=True),
     "AuraFlow": Blocks(6, 2),
+    "HunyuanImage 2.1": Blocks(6, 2, has_stream=True),
     "HiDream": Blocks(6, 2),
     "Lumina 2": Blocks(6, 0),
     "Z-Image": Blocks(6, 0),

@@ -198,6 +198,22 @@ def flux2() -> Any:
     )
 
 
+def hunyuan_image() -> Any:
+    """One latent pixel a token; the mapping of quoted text is of the host's own width."""
+    from comfy.ldm.hunyuan_video.model import HunyuanVideoParams
+
+    config = {
+        "in_channels": 64,
+        "out_channels": 64,
+        "context_in_dim": 48,
+        **{**FLUX_SHAPE, "axes_dim": [8, 8], "theta": 256, "patch_size": [1, 1]},
+        "byt5": True,
+    }
+    known = HunyuanVideoParams.__dataclass_fields__  # newer hosts have more; none is needed
+    config = {name: config.get(name) for name in known}
+    return _build("HunyuanImage21", {"image_model": "hunyuan_video", **config})
+
+
 def hidream() -> Any:
     return _build(
         "HiDream",
