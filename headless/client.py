@@ -80,7 +80,7 @@ class Client:
             import aiohttp  # noqa: F401 - part of every ComfyUI, not of a bare Python
         except ImportError:
             prompt_id = self.queue(workflow)
-            entry = self._guarded(prompt_id, workflow, lambda: follow.poll(prompt_id))
+            entry = self._guarded(prompt_id, lambda: follow.poll(prompt_id))
         else:
             prompt_id, entry = asyncio.run(follow.watch())
         self._progress.clear()
@@ -146,9 +146,7 @@ class Client:
         """Whether the server's process, if it is ours, still runs."""
         return self._alive()
 
-    def _guarded(
-        self, prompt_id: str, workflow: Workflow, wait: Callable[[], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _guarded(self, prompt_id: str, wait: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return wait()
         except BaseException as error:

@@ -8,10 +8,9 @@ from comfy_api.latest import io, ui
 
 from ..attention.depth import DEPTH_PRESETS, DepthPreset, depth_patches
 from ..attention.families import find_family
-from ..attention.host import install, patches_of
 from ..attention.prompts import RegionalPrompts
-from ..attention.report import patch_report
 from ..attention.rules import Rule
+from .patch import install_reported, patch_outputs
 from .types import CATEGORY, Regional, RuleSocket
 
 
@@ -71,10 +70,7 @@ class ProgressiveDepth(io.ComfyNode):
                     "rule", optional=True, tooltip="Another rule than 'couple', for both levels."
                 ),
             ],
-            outputs=[
-                io.Model.Output(display_name="model"),
-                io.String.Output(display_name="report", tooltip="What was patched, in words."),
-            ],
+            outputs=patch_outputs(),
         )
 
     @classmethod
@@ -90,11 +86,10 @@ class ProgressiveDepth(io.ComfyNode):
         rule: Rule | None = None,
     ) -> io.NodeOutput:
         family = find_family(model.model)
-        n_layers = family.n_layers(model.model)
         patches = depth_patches(
             preset,
             split_layer,
-            n_layers,
+            family.n_layers(model.model),
             rule or family.default_rule(base_ratio),
             regional_high,
             regional_low,
@@ -102,8 +97,7 @@ class ProgressiveDepth(io.ComfyNode):
         )
         reports = []
         for patch in patches:
-            model = install(model, patch)
-            installed = patches_of(model)[-1]  # the rule fitted to the model's blocks
-            reports.append(patch_report(family, n_layers, installed, base_ratio if rule else None))
+            model, _, report = install_reported(model, patch, base_ratio if rule else None)
+            reports.append(report)
         report = "\n\n".join(reports)
         return io.NodeOutput(model, report, ui=ui.PreviewText(report))

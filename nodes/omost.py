@@ -8,11 +8,10 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..attention.regions import OVERLAP_MODES
-from ..planner.length import bound_plan
 from ..planner.omost import plan_from_omost
 from .plan_regions import regions_of
 from .planner import plan_summary
-from .prompt_length import token_limits
+from .prompt_length import length_clip_input, shortened
 from .regions import region_outputs, regions_output
 from .types import CATEGORY, PlanSocket, require_choice
 
@@ -47,12 +46,7 @@ class ImportOmostCanvas(io.ComfyNode):
                     tooltip="Where boxes overlap: 'blend' shares the pixel, as Omost does; 'front' "
                     "gives it to what is nearer to the viewer.",
                 ),
-                io.Clip.Input(
-                    "clip",
-                    optional=True,
-                    tooltip="With a text encoder connected, prompts that it would cut off are "
-                    "shortened here, with a note that says what was left out.",
-                ),
+                length_clip_input(),
             ],
             outputs=[
                 PlanSocket.Output(display_name="plan", tooltip="For Regional Conditioning."),
@@ -67,8 +61,7 @@ class ImportOmostCanvas(io.ComfyNode):
     ) -> io.NodeOutput:
         require_choice("overlap", overlap, OVERLAP_MODES)
         plan = replace(plan_from_omost(canvas), negative_prompt=negative_prompt.strip())
-        if clip is not None:
-            plan = bound_plan(plan, token_limits(clip))
+        plan = shortened(plan, clip)
         regions = regions_of(plan, "front" if overlap == "front" else "blend")
         shown = regions_output(regions).args
         return io.NodeOutput(plan, *shown, plan.to_json(), ui=ui.PreviewText(plan_summary(plan)))

@@ -17,6 +17,31 @@ from .preflight import preflight
 from .types import CATEGORY, Regional, RuleSocket
 
 
+def patch_outputs() -> list[io.Output]:
+    """The outputs of every node that patches a model."""
+    return [
+        io.Model.Output(display_name="model"),
+        io.String.Output(display_name="report", tooltip="What was patched, in words."),
+    ]
+
+
+def install_reported(
+    model: Any, patch: RegionalPatch, unused_base_ratio: float | None
+) -> tuple[Any, RegionalPatch, str]:
+    """A patched clone of the model, the patch with its rule fitted to the blocks, and the report.
+
+    Args:
+        model: the ModelPatcher.
+        patch: to install.
+        unused_base_ratio: the node's base ratio where a connected rule replaces it.
+    """
+    patched = install(model, patch)
+    fitted = patches_of(patched)[-1]
+    family = find_family(model.model)
+    report = patch_report(family, family.n_layers(model.model), fitted, unused_base_ratio)
+    return patched, fitted, report
+
+
 class PatchCrossAttention(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -89,10 +114,7 @@ class PatchCrossAttention(io.ComfyNode):
                     "and how many tokens each region owns.",
                 ),
             ],
-            outputs=[
-                io.Model.Output(display_name="model"),
-                io.String.Output(display_name="report", tooltip="What was patched, in words."),
-            ],
+            outputs=patch_outputs(),
         )
 
     @classmethod
@@ -121,8 +143,6 @@ class PatchCrossAttention(io.ComfyNode):
             first_layer, last_layer, n_layers, used_rule.default_last_layer(n_layers)
         )
         patch = RegionalPatch(regional, used_rule, layers, PercentRange(start_percent, end_percent))
-        patched = install(model, patch)
-        fitted = patches_of(patched)[-1]
-        report = patch_report(family, n_layers, fitted, base_ratio if rule else None)
+        patched, fitted, report = install_reported(model, patch, base_ratio if rule else None)
         report += "\n" + preflight(family, model.model, fitted, latent)
         return io.NodeOutput(patched, report, ui=ui.PreviewText(report))

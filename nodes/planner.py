@@ -10,12 +10,11 @@ from comfy_api.latest import io, ui
 from ..attention.errors import PromptError
 from ..attention.regions import MAX_REGIONS, RegionSet
 from ..planner.endpoints import get_endpoint
-from ..planner.length import bound_plan
 from ..planner.llm import plan_with_llm
 from ..planner.offline import plan_offline
 from ..planner.plan import Plan
 from .plan_regions import regions_of
-from .prompt_length import token_limits
+from .prompt_length import length_clip_input, shortened
 from .types import CATEGORY, PlanSocket, Regions
 
 OFFLINE = "offline"
@@ -108,12 +107,7 @@ class LLMProgressivePrompt(io.ComfyNode):
                     optional=True,
                     tooltip="Plan for these regions; without them the plan proposes boxes.",
                 ),
-                io.Clip.Input(
-                    "clip",
-                    optional=True,
-                    tooltip="With a text encoder connected, prompts that it would cut off are "
-                    "shortened here, with a note that says what was left out.",
-                ),
+                length_clip_input(),
             ],
             outputs=[
                 PlanSocket.Output(display_name="plan"),
@@ -170,8 +164,7 @@ class LLMProgressivePrompt(io.ComfyNode):
                 f"The plan has {len(plan.regions)} regions, {len(regions)} are connected. Edit the "
                 "plan or the split so that they agree."
             )
-        if clip is not None:
-            plan = bound_plan(plan, token_limits(clip))
+        plan = shortened(plan, clip)
         prompts = "\n".join(r.prompt() for r in plan.regions)
         return io.NodeOutput(
             plan,

@@ -1,11 +1,29 @@
-"""Token limits of a connected CLIP, found with its own tokenizer."""
+"""Prompts kept within the length of a connected text encoder, found with its own tokenizer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..planner.length import TokenLimit
+from comfy_api.latest import io
+
+from ..planner.length import TokenLimit, bound_plan
+from ..planner.plan import Plan
+
+
+def length_clip_input() -> io.Input:
+    """The optional text encoder of nodes that make plans; ``shortened`` takes what it gives."""
+    return io.Clip.Input(
+        "clip",
+        optional=True,
+        tooltip="With a text encoder connected, prompts that it would cut off are "
+        "shortened here, with a note that says what was left out.",
+    )
+
+
+def shortened(plan: Plan, clip: Any) -> Plan:
+    """The plan within the encoder's length; as it is where no encoder is connected."""
+    return plan if clip is None else bound_plan(plan, token_limits(clip))
 
 
 def token_limits(clip: Any) -> tuple[TokenLimit, ...]:

@@ -62,7 +62,6 @@ class ChatClient:
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.endpoint = endpoint
-        self.requests_sent = 0
         self._store = DiskStore(cache_folder()) if store is None else store
         self._should_stop, self._progress = should_stop, progress
         self._key = ""
@@ -197,7 +196,6 @@ class ChatClient:
                 shown = seconds
                 self._progress(f"{asked}: {seconds} s")
 
-        self.requests_sent += 1
         try:
             return post_json(
                 self.endpoint.chat_url,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from .errors import PlanError
 
@@ -79,7 +78,3 @@ class RegionMask:
                 full = cell
             runs[-1] += 1
         return cls(len(rows[0]), len(rows), " ".join(map(str, runs)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The form it has in a plan's JSON."""
-        return {"width": self.width, "height": self.height, "runs": self.runs}

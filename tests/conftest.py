@@ -8,12 +8,18 @@ its file under a fixed package name.
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from regional_dit.headless.environment import Environment
+    from regional_dit.headless.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "regional_dit"
@@ -68,3 +74,19 @@ def comfyui() -> Path:
 def repo() -> Path:
     """Root of this repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def environment(comfyui: Path) -> Environment:
+    """The ComfyUI that the tests run in, with the Python that runs them."""
+    from regional_dit.headless.environment import Environment
+
+    return Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
+
+
+@pytest.fixture
+def quiet() -> Progress:
+    """Progress that nobody sees."""
+    from regional_dit.headless.progress import Progress
+
+    return Progress(io.StringIO())

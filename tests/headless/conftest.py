@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from regional_dit.headless.client import Client
 from regional_dit.headless.environment import Environment
 from regional_dit.headless.progress import Progress
 from regional_dit.headless.server import Server
+
+sys.path.append(str(Path(__file__).parent))  # for the helpers beside this file
 
 Workflow = dict[str, dict[str, Any]]
 
@@ -29,17 +30,6 @@ def base_folder(path: Path) -> Path:
 @pytest.fixture
 def make_base() -> Callable[[Path], Path]:
     return base_folder
-
-
-@pytest.fixture(scope="session")
-def environment(comfyui: Path) -> Environment:
-    """The ComfyUI that the tests run in, with the Python that runs them."""
-    return Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
-
-
-@pytest.fixture
-def quiet() -> Progress:
-    return Progress(io.StringIO())
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from regional_models import is_pristine
 from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, host, shared_case
 
 OVERRIDE = "optimized_attention_override"
-OURS = "regional_dit.attention"
 
 
 @pytest.fixture(scope="module", params=["Flux", "SD3"])

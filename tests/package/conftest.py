@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-import io
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from regional_dit.headless.environment import Environment
-from regional_dit.headless.progress import Progress
 
 sys.path.append(str(Path(__file__).parent))  # for ``random_cases``
 
@@ -52,17 +49,6 @@ def archived_files(repo: Path) -> list[str]:
 def archive(repo: Path) -> list[str]:
     """Paths in the archive, relative to its root."""
     return archived_files(repo)
-
-
-@pytest.fixture(scope="session")
-def environment(comfyui: Path) -> Environment:
-    """The ComfyUI that the tests run in, with the Python that runs them."""
-    return Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
-
-
-@pytest.fixture
-def quiet() -> Progress:
-    return Progress(io.StringIO())
 
 
 @pytest.hookimpl(trylast=True)
