@@ -9,14 +9,11 @@ import torch
 from regional_dit.attention.host import install
 from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_dit.attention.regions import RegionSet
-from regional_dit.attention.rules import Bind
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from tiny_joint import TINY
+from tiny_joint_case import BASE, HARD, LEFT, NEGATIVE, RIGHT, UID
 
-UID = "regions-a"
-BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
-ALWAYS = Bind(0.0, isolate_until=0.0, release_at=1.0)
 WHOLE = RegionSet.from_masks([torch.ones(8, 6)])
 HALVES = RegionSet.from_masks([torch.full((8, 6), 0.5)] * 2)
 
@@ -54,7 +51,7 @@ def regional(
     states = tuple(text_from_conditioning(text, "region") for text in texts)
     prompts = RegionalPrompts(UID, regions, states, tuple("ab"[: len(texts)]))
     layers = tuple(range(tiny.n_layers))
-    patched = install(model, RegionalPatch(prompts, ALWAYS, layers, PercentRange()))
+    patched = install(model, RegionalPatch(prompts, HARD, layers, PercentRange()))
     marked = [[base[0][0], {**base[0][1], MARKER: UID}]]
     return sampled(tiny, patched, marked, **kwargs)
 

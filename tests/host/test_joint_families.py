@@ -11,48 +11,11 @@ from regional_dit.attention.errors import HostError, PromptError
 from regional_dit.attention.families import find_family
 from regional_dit.attention.groups import BASE as BASE_TEXT
 from regional_dit.attention.groups import IMAGE, Group, KeyBlock
-from regional_dit.attention.host import install
-from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
-from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.registers import REGISTERS, register_group
-from regional_dit.attention.rules import Bind
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
-from regional_dit.attention.split import split_canvas
 from tiny_joint import TINY, TinyJoint
-from tiny_joint_case import BASE, EVERYWHERE, LEFT, NEGATIVE, RIGHT, UID, shared_case
+from tiny_joint_case import BASE, LEFT, N_IMAGE, NEGATIVE, RIGHT, shared_case
 from tiny_joint_models import chroma_radiance, sd3, z_image
-
-ALWAYS = Bind(0.0, isolate_until=0.0, release_at=1.0)
-HALVES = split_canvas(1, 2)
-N_IMAGE = 48  # tokens of the latent of 16 x 12
-
-
-def patch(tiny: TinyJoint, model: Any, conds: list[Any], regions: RegionSet | None = None) -> Any:
-    """The model with these regional conditionings, one for the whole canvas or side by side."""
-    texts = tuple(text_from_conditioning(cond, "region") for cond in conds)
-    regions = regions or split_canvas(1, len(conds))
-    prompts = RegionalPrompts(UID, regions, texts, ("",) * len(conds))
-    layers = tuple(range(tiny.n_layers))
-    return install(model, RegionalPatch(prompts, ALWAYS, layers, PercentRange()))
-
-
-def run(tiny: TinyJoint, model: Any, positive: Any, **kwargs: Any) -> torch.Tensor:
-    return tiny.sample(model, positive, tiny.conditioning(NEGATIVE), **kwargs)
-
-
-def marked(tiny: TinyJoint, seed: int = BASE, **extra: Any) -> Any:
-    return tiny.conditioning(seed, **{MARKER: UID, **extra})
-
-
-def require_full_region_is_stock(tiny: TinyJoint, region: Any, **size: int) -> None:
-    """A region for the whole canvas does what its prompt does alone."""
-    model = tiny.model()
-    wanted = run(tiny, model, region, **size)
-    out = run(tiny, patch(tiny, model, [region]), marked(tiny), **size)
-    assert (wanted - run(tiny, model, tiny.conditioning(BASE), **size)).abs().max() > 0.01
-    torch.testing.assert_close(out, wanted, atol=1e-4, rtol=1e-4)
-
+from tiny_joint_runs import marked, patch, require_full_region_is_stock, run
 
 # --- what a family says of its model
 
@@ -109,83 +72,6 @@ def test_sd3_context_processor_runs_on_each_prompt_alone():
         lambda: sd3(context_processor_layers=1, context_size=48), 48, 32, 16, 6, text_length=9
     )
     require_full_region_is_stock(tiny, tiny.conditioning(LEFT, 5))
-
-
-# --- reference images
-
-
-REFERENCES = {
-    "Flux": {"reference_latents": (1, 16, 8, 12)},
-    "Flux.2": {"reference_latents": (1, 128, 5, 4)},
-    "Qwen-Image": {"reference_latents": (1, 16, 1, 8, 12)},
-    "HiDream": {"concat_latent_image": (1, 16, 16, 12)},
-}
-
-
-def references(name: str) -> dict[str, Any]:
-    ((key, shape),) = REFERENCES[name].items()
-    latent = torch.randn(shape, generator=torch.Generator().manual_seed(5))
-    return {key: [latent] if key == "reference_latents" else latent}
-
-
-@pytest.mark.parametrize("name", list(REFERENCES))
-def test_references_take_part(name):
-    """Regions with the global prompt's text: as without regions, references included."""
-    case, given = shared_case(name), references(name)
-    tiny, model = case.tiny, case.model
-    if name == "HiDream":  # the host asks for it on both sides
-        negative = tiny.conditioning(NEGATIVE, **given)
-    else:
-        negative = tiny.conditioning(NEGATIVE)
-    stock = tiny.sample(model, tiny.conditioning(BASE, **given), negative)
-    assert (stock - run(tiny, model, tiny.conditioning(BASE))).abs().max() > 0.01
-    same = patch(tiny, model, [tiny.conditioning(BASE)] * 2, EVERYWHERE)
-    out = tiny.sample(same, marked(tiny, **given), negative)
-    torch.testing.assert_close(out, stock, atol=1e-4, rtol=1e-4)
-    other = patch(tiny, model, [tiny.conditioning(s) for s in (LEFT, RIGHT)])
-    out = tiny.sample(other, marked(tiny, **given), negative)
-    assert out.isfinite().all() and (out - stock).abs().max() > 0.01
-
-
-def test_references_stay_with_the_global_prompt():
-    """In Flux's first block, reference tokens get what they get without regions; others do not."""
-    case, given = shared_case("Flux"), references("Flux")
-    seen: list[torch.Tensor] = []
-    projection = case.model.model.diffusion_model.double_blocks[0].img_attn.proj
-    handle = projection.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
-    regional = patch(case.tiny, case.model, [case.tiny.conditioning(LEFT)])
-    try:
-        run(case.tiny, case.model, case.tiny.conditioning(BASE, **given), cfg=1.0, steps=1)
-        run(case.tiny, regional, marked(case.tiny, **given), cfg=1.0, steps=1)
-    finally:
-        handle.remove()
-    stock, ours = seen
-    torch.testing.assert_close(ours[:, N_IMAGE:], stock[:, N_IMAGE:], atol=1e-5, rtol=1e-5)
-    assert (ours[:, :N_IMAGE] - stock[:, :N_IMAGE]).abs().max() > 1e-3
-
-
-def test_hidream_references_of_odd_width_are_refused():
-    """The host joins the pictures before it cuts tokens: one of them would hold both."""
-    tiny = TINY["HiDream"]
-    given: dict[str, Any] = {"concat_latent_image": torch.zeros(1, 16, 16, 11)}
-    model = patch(tiny, tiny.model(), [tiny.conditioning(LEFT)])
-    with pytest.raises(HostError, match="multiple of 16 pixels"):
-        tiny.sample(model, marked(tiny, **given), tiny.conditioning(NEGATIVE, **given), width=11)
-
-
-def test_flux_patches_that_add_text_tokens_are_refused():
-    case = shared_case("Flux")
-    model = case.model.clone()
-
-    def style(embedded: dict[str, Any]) -> dict[str, Any]:
-        more = {
-            key: torch.cat([embedded[key][:, :3], embedded[key]], 1) for key in ("txt", "txt_ids")
-        }
-        return {**embedded, **more}
-
-    model.set_model_post_input_patch(style)
-    with pytest.raises(HostError, match=r"adds 3 tokens to the text.*Remove"):
-        run(case.tiny, patch(case.tiny, model, [case.tiny.conditioning(LEFT)]), marked(case.tiny))
 
 
 # --- text positions
@@ -287,8 +173,8 @@ def test_masks_of_lumina_prompts_do_what_they_do_in_the_host(masked):
     tiny, model = case.tiny, case.model
     mask = torch.ones(1, 11, dtype=torch.long)
     mask[:, 7:] = 0
-    of_region = {"attention_mask": mask} if masked != "base" else {}
-    of_base = {"attention_mask": mask} if masked != "region" else {}
+    of_region: dict[str, Any] = {"attention_mask": mask} if masked != "base" else {}
+    of_base: dict[str, Any] = {"attention_mask": mask} if masked != "region" else {}
     region, base = tiny.conditioning(LEFT, **of_region), marked(tiny, **of_base)
     hiding = tiny.conditioning(LEFT, attention_mask=mask)
     tables = [

@@ -22,6 +22,7 @@ host: Any = import_module("nodes")
 UID = "regions-a"
 BASE, NEGATIVE, LEFT, RIGHT = 1, 2, 3, 4
 HEIGHT, WIDTH = 16, 12
+N_IMAGE = 48  # tokens of such a latent, at 2 x 2
 STRONG = Bind(0.3, isolate_until=0.6, release_at=1.0)
 HARD = Bind(0.0, isolate_until=0.0, release_at=1.0)  # every token has one owner: no merge
 # Two half-strong masks over the whole canvas: with the global prompt's own text in both, the
