@@ -56,12 +56,11 @@ class HunyuanImage(JointFamily):
         return model.diffusion_model.txt_in.input_embedder.in_features
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> Any:
-        prompt = text["cross_attn"].to(device)
-        mask = text.get("attention_mask")
+        prompt, mask = text["cross_attn"], text.get("attention_mask")
         if mask is not None:
-            prompt = prompt[:, mask[0].to(device) > 0]
+            prompt = prompt[:, mask[0] > 0]
         quoted = text.get("conditioning_byt5small")
-        return QuotingText(prompt, None if quoted is None else quoted.to(device))
+        return QuotingText(prompt.to(device), None if quoted is None else quoted.to(device))
 
     def text_lengths(self, model: Any, states: QuotingText) -> Lengths:
         return states.prompt.shape[1], 0 if states.quoted is None else states.quoted.shape[1]

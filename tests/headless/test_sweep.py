@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import json
 import os
 import signal
 import subprocess
@@ -13,47 +12,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from regional_dit.headless import api, saving, sweep_dask, sweep_job
-from regional_dit.headless.errors import RunError, ServerError, UsageError
+from regional_dit.headless.errors import RunError, UsageError
 from regional_dit.headless.sweep_file import load, make_jobs
-from regional_dit.headless.sweep_run import run_on_own_server, run_on_servers
+from regional_dit.headless.sweep_run import run_on_servers
 from regional_dit.headless.sweep_store import Store
-
-GRAPH = {
-    "1": {"class_type": "EmptyImage",
-          "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
-    "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"},
-          "_meta": {"title": "Save"}},
-    "3": {"class_type": "PrimitiveInt", "inputs": {"value": 0}},
-}  # fmt: skip
-
-
-def write_sweep(folder: Path, count: int, name: str = "colors", **changes: Any) -> Path:
-    (folder / "graph.json").write_text(json.dumps(GRAPH))
-    content = {
-        "name": name,
-        "workflow": "graph.json",
-        "axes": [{
-            "name": "color", "set": ["EmptyImage.color", "PrimitiveInt.value"],
-            "range": {"from": 1000, "count": count},
-        }],
-        "collect": {"number": "PrimitiveInt:INT"},
-        **changes,
-    }  # fmt: skip
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(content))
-    return path
+from sweep_cases import finished, start, write_sweep
 
 
 def command(repo: Path, path: Path, url: str, out: Path) -> list[str]:
     return [sys.executable, str(repo / "headless"), "sweep", str(path), "--server", url,
             "--out", str(out)]  # fmt: skip
-
-
-def finished(out: Path) -> int:
-    return len(list(out.glob("jobs/*.json")))
 
 
 def prompts_of(server: Any, store: Store, jobs: list[Any]) -> tuple[int, int]:
@@ -117,13 +87,6 @@ def test_a_finished_sweep_does_nothing_and_a_longer_one_adds(repo, server, tmp_p
     other = write_sweep(tmp_path, 2, name="other")
     refused = subprocess.run(command(repo, other, server.url, out), capture_output=True, text=True)
     assert refused.returncode == 2 and "holds the sweep 'colors'" in refused.stderr
-
-
-def start(tmp_path: Path, path: Path) -> tuple[Store, list[Any]]:
-    sweep = load(path)
-    store = Store(tmp_path / "out")
-    store.open(sweep)
-    return store, make_jobs(sweep)
 
 
 def test_a_failing_job_is_a_row_and_can_be_retried(server, quiet, tmp_path):
@@ -192,67 +155,6 @@ def test_a_lost_servers_jobs_go_to_the_others(server, quiet, tmp_path, monkeypat
             run_on_servers(store, jobs, 2, [url], quiet)
     finally:
         dying.shutdown()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
-def test_an_own_server_that_dies_is_started_again(repo, environment, make_base, tmp_path):
-    """kill -9 of the server twice in mid-run: the sweep goes on and nothing is missing."""
-    sleep = {"9": {"class_type": "ProbeSleep", "inputs": {"seconds": 2}}}
-    path = write_sweep(tmp_path, 4, nodes=sleep)
-    out, base = tmp_path / "out", make_base(tmp_path / "base")
-    sweep = [
-        sys.executable, str(repo / "headless"), "sweep", str(path), "--out", str(out), "--cpu",
-        "--comfyui", str(environment.comfyui), "--python", str(environment.python),
-        "--base-dir", str(base),
-    ]  # fmt: skip
-    running = subprocess.Popen(sweep, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    killed: set[int] = set()
-    try:
-        for at in (1, 2):
-            deadline = time.monotonic() + 200
-            while finished(out) < at and time.monotonic() < deadline:
-                time.sleep(0.05)
-            children = psutil.Process(running.pid).children(recursive=True)
-            server = next(c for c in children if "main.py" in " ".join(c.cmdline()))
-            assert server.pid not in killed
-            killed.add(server.pid)
-            server.kill()
-        said = running.communicate(timeout=300)[0]
-    finally:
-        running.kill()
-    assert running.returncode == 0, said
-    assert said.count("Starting it again") == 2, said
-    lines = (out / "results.csv").read_text().splitlines()
-    assert [line.split(",")[2] for line in lines[1:]] == ["1000", "1001", "1002", "1003"]
-    assert len(list((out / "pictures").iterdir())) == 4
-    assert not list(out.rglob("*.claim")) and not list(out.rglob("*.tmp"))
-
-
-class _Doomed:
-    """A server that is dead as soon as it is started."""
-
-    started = 0
-    url = "http://127.0.0.1:9"
-
-    def __enter__(self) -> _Doomed:
-        _Doomed.started += 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def alive(self) -> bool:
-        return False
-
-    def log_tail(self) -> str:
-        return "  Killed"
-
-
-def test_an_own_server_that_dies_again_and_again_is_given_up(quiet, tmp_path):
-    store, jobs = start(tmp_path, write_sweep(tmp_path, 3))
-    with pytest.raises(ServerError, match=r"died 3 times in a row.*same command again.*\n  Killed"):
-        run_on_own_server(store, jobs, 3, _Doomed, quiet)  # type: ignore[arg-type]
-    assert _Doomed.started == 3
 
 
 def write_sweep_in(folder: Path, count: int) -> Path:
