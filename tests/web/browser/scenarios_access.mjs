@@ -85,7 +85,7 @@ export async function keyboard(stage, how) {
 export async function sizes(stage, how) {
   /** @type {Record<string, any>} */
   const found = {};
-  for (const [name, size, scale] of /** @type {const} */ ([["small", [100, 100], 1], ["huge", [6000, 5000], 0.7]])) {
+  for (const [name, size, scale] of /** @type {const} */ ([["small", [220, 100], 1], ["huge", [6000, 5000], 0.7]])) {
     const { page, editor } = await oneEditor(stage, { ...how, scale });
     await page.evaluate(
       ([id, s]) => globalThis.app.graph.getNodeById(id).setSize(s),
@@ -93,7 +93,10 @@ export async function sizes(stage, how) {
     );
     await settle(page, 700);
     await editor.setText('{"version": 1, "regions": [{"high_level": "a", "box": [0.2, 0.2, 0.7, 0.7]}]}');
-    await settle(page, 700);
+    for (let i = 0; i < 3; i++) {
+      await page.evaluate(() => globalThis.app.canvas.setDirty(true, true));
+      await settle(page, 300);
+    }
     const canvas = await editor.find("canvas");
     found[name] = await canvas.evaluate((c) => {
       const element = /** @type {HTMLCanvasElement} */ (c);
@@ -103,6 +106,8 @@ export async function sizes(stage, how) {
     const root = await editor.find("");
     found[name].cut = await root.evaluate((element) => {
       const outer = element.getBoundingClientRect();
+      const host = (element.closest(".dom-widget") ?? element).getBoundingClientRect();
+      if (host.bottom < outer.bottom - 1) return [`the editor is ${outer.height} high in a place of ${host.height}`];
       return [...element.querySelectorAll("button, textarea, select")].flatMap((control) => {
         const r = control.getBoundingClientRect();
         const inside = r.right <= outer.right + 1 && r.bottom <= outer.bottom + 1;

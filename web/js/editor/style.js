@@ -2,12 +2,12 @@
 
 export const STYLE = `
 .rdit-editor { box-sizing: border-box; display: flex; flex-direction: column; gap: 6px; width: 100%; height: 100%;
-  min-height: 430px; min-width: 0; padding: 6px; border-radius: 8px; overflow: hidden; position: relative;
+  min-height: min-content; min-width: 0; padding: 6px; border-radius: 8px; overflow: hidden; position: relative;
   background: var(--comfy-menu-bg, #353535); color: var(--input-text, #ddd);
   font: 12px/1.35 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; text-align: left; cursor: default; }
 .rdit-editor *, .rdit-editor *::before { box-sizing: border-box; }
 .rdit-editor .rdit-bar { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; flex: none; }
-.rdit-editor .rdit-group { display: flex; gap: 1px; padding: 1px; border-radius: 6px;
+.rdit-editor .rdit-group { display: flex; flex-wrap: wrap; gap: 1px; padding: 1px; border-radius: 6px;
   background: var(--comfy-input-bg, #222); }
 .rdit-editor button { all: unset; box-sizing: border-box; cursor: pointer; display: inline-flex; align-items: center;
   justify-content: center; color: inherit; border-radius: 5px; }
@@ -25,7 +25,7 @@ export const STYLE = `
   background: var(--comfy-input-bg, #222); border: 1px solid var(--border-color, #4e4e4e); border-radius: 5px;
   padding: 3px 5px; margin: 0; }
 .rdit-editor select { height: 26px; max-width: 150px; flex: 0 1 auto; min-width: 0; }
-.rdit-editor .rdit-stage { position: relative; flex: 1 1 200px; min-height: 160px; }
+.rdit-editor .rdit-stage { position: relative; flex: 1 1 auto; }
 .rdit-editor canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; display: block;
   border-radius: 6px; background: color-mix(in srgb, var(--comfy-input-bg, #222) 70%, #000); }
 .rdit-editor.rdit-light canvas { background: #cfcfd4; }
@@ -51,7 +51,7 @@ export const STYLE = `
 .rdit-editor .rdit-tabs { display: flex; flex-wrap: wrap; gap: 3px; flex: none; max-height: 52px; overflow-y: auto; }
 .rdit-editor .rdit-tab { min-width: 24px; height: 22px; padding: 0 6px; font-weight: 600; color: #151515;
   border: 2px solid transparent; }
-.rdit-editor .rdit-tab.rdit-whole { background: var(--comfy-input-bg, #222); color: inherit; font-weight: 400; }
+.rdit-editor .rdit-tab.rdit-whole { white-space: nowrap; background: var(--comfy-input-bg, #222); color: inherit; font-weight: 400; }
 .rdit-editor .rdit-tab:hover { filter: brightness(1.12); }
 .rdit-editor .rdit-tab[aria-selected="true"] { border-color: var(--input-text, #fff); }
 .rdit-editor .rdit-panel { display: flex; flex-direction: column; gap: 5px; flex: none; }

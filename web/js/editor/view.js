@@ -18,6 +18,9 @@ import { Toolbar } from "./toolbar.js";
 /** @typedef {import("./model.js").EditorModel} EditorModel */
 /** @typedef {import("./strings.js").Translate} Translate */
 
+/** The least height of the stage: below, nothing could be drawn on it. */
+const STAGE_PX = 230;
+
 export class EditorView {
   /**
    * @param {EditorModel} model @param {Translate} t
@@ -65,6 +68,9 @@ export class EditorView {
       this.panel.regionFields, this.panel.pictureFields, this.status.root,
     ]);
     this.theme = new ThemeWatch(this.root);
+    this.stage.style.minHeight = `${STAGE_PX}px`;
+    /** What all parts need; narrow nodes have more rows. */
+    this.minHeight = 2 * STAGE_PX;
   }
 
   /** All listeners of the editor; they end with the signal. @param {AbortSignal} signal */
@@ -112,8 +118,11 @@ export class EditorView {
     this.empty.listen(signal);
     this.grid.listen(signal);
     this.panel.listen(signal);
-    const watch = new ResizeObserver(() => this.redraw());
-    watch.observe(this.stage);
+    const watch = new ResizeObserver(() => {
+      if (this.root.offsetHeight) this.minHeight = this.root.offsetHeight - this.stage.offsetHeight + STAGE_PX;
+      this.redraw();
+    });
+    for (const part of [this.stage, this.toolbar.root, this.panel.tabs, this.status.root]) watch.observe(part);
     signal.addEventListener("abort", () => {
       watch.disconnect();
       input.cancel();

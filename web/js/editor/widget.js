@@ -12,7 +12,8 @@ import { EditorView } from "./view.js";
 
 const VIEW_PROPERTY = "regional_dit_view";
 const WATCH_MS = 400;
-const MIN_HEIGHT_PX = 430;
+/** Around the editor in its node, within its height. */
+const MARGIN_PX = 10;
 
 /**
  * @param {HostApp} app @param {HostApi} api @param {HostNode} node @param {string} name
@@ -54,7 +55,8 @@ export function editorWidget(app, api, node, name) {
   const widget = node.addDOMWidget(name, "REGIONAL_DIT_EDITOR", view.root, {
     getValue: () => model.text(),
     setValue: (/** @type {unknown} */ value) => model.load(value),
-    getMinHeight: () => MIN_HEIGHT_PX,
+    margin: MARGIN_PX,
+    getMinHeight: () => view.minHeight + 2 * MARGIN_PX,
     hideOnZoom: true,
   });
   view.root.classList.add("widget-expands"); // the Vue renderer lets such a widget grow
