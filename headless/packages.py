@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -38,7 +39,10 @@ def create_venv(folder: Path) -> None:
         InstallError: the system's Python comes without what ``venv`` needs.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True
+        [sys.executable, "-m", "venv", str(folder)],
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     if done.returncode == 0:
         return
@@ -145,11 +149,11 @@ class Pip:
 
     def site_packages(self) -> Path:
         """Folder that pip installs pure packages into."""
-        script = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+        script = "import json, sysconfig; print(json.dumps(sysconfig.get_paths()['purelib']))"
         done = subprocess.run(
             [str(self._python), "-c", script], capture_output=True, text=True, check=True
         )
-        return Path(done.stdout.strip())
+        return Path(json.loads(done.stdout))  # ASCII, whatever the folders are called
 
 
 class _DownloadBar:

@@ -28,6 +28,11 @@ def models_root() -> Path:
     return cache_root() / "models"
 
 
+def venv_python(venv: Path, platform: str = sys.platform) -> Path:
+    """The Python program of a virtual environment."""
+    return venv / ("Scripts/python.exe" if platform == "win32" else "bin/python")
+
+
 def environment_folders() -> list[Path]:
     """All environments in the cache, whole or not, oldest name first."""
     root = cache_root()

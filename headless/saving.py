@@ -12,7 +12,8 @@ from pathlib import Path
 
 from .errors import RunError
 
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.I)
+# Windows reserves these names with any ending, also behind spaces; its superscript digits count.
+_RESERVED = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.I)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _HOST = re.sub(r"\W", "_", platform.node())
 
@@ -32,7 +33,7 @@ def safe_path(out: Path, subfolder: str, filename: str) -> Path:
 
 
 def _safe_part(part: str) -> str:
-    part = _FORBIDDEN.sub("_", part).strip(" ").rstrip(".")
+    part = _FORBIDDEN.sub("_", part).strip(" ").rstrip(" .")
     if not part.strip("."):
         return ""
     return f"_{part}" if _RESERVED.match(part) else part
@@ -82,14 +83,14 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _replace(temporary, path)
+        replace(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
 
 
-def _replace(source: Path, target: Path) -> None:
+def replace(source: Path, target: Path) -> None:
     """``os.replace``, on Windows with patience: a scanner or a viewer may have the file open."""
     for wait_s in (0.05, 0.2, 1.0) if sys.platform == "win32" else ():
         try:

@@ -234,7 +234,7 @@ class Server:
                 kind: "\n".join(str(root / folder) for folder in folders)
                 for kind, folders in kinds.items()
             }
-        return json.dumps(config, indent=1)
+        return json.dumps(config, indent=1, ensure_ascii=False)  # YAML knows no surrogate pairs
 
     def _wait(self) -> None:
         started = time.monotonic()
