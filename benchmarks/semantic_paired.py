@@ -37,8 +37,9 @@ def differences(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any
             per_scene = [ours[scene] - theirs[scene] for scene in ours.keys() & theirs.keys()]
             if len(per_scene) < 2:
                 continue
-            parts.append((fmean(per_scene), variance(per_scene) / len(per_scene)))
-            found[method][layout] = _interval(*parts[-1], len(per_scene))
+            mean, squared_error = fmean(per_scene), variance(per_scene) / len(per_scene)
+            parts.append((mean, squared_error))
+            found[method][layout] = _interval(mean, squared_error, len(per_scene))
         if len(parts) > 1:
             mean = fmean(m for m, _ in parts)
             spread = sum(v for _, v in parts) / len(parts) ** 2
