@@ -75,7 +75,7 @@ class TinyCross:
         config.unet_config["dtype"] = dtype
         if dtype == torch.float8_e4m3fn:
             config.set_inference_dtype(dtype, torch.float32)
-        base = base_class(config, device=CPU, **kwargs)
+        base = base_class(config, device=CPU, **kwargs).eval()  # older hosts leave it to others
         generator = torch.Generator().manual_seed(seed)
         norms = {
             id(module.weight)
