@@ -63,9 +63,13 @@ def lora_folder(tmp_path_factory):
     """The host's folder of LoRAs, with one file per family."""
     folder = tmp_path_factory.mktemp("loras")
     for name in FAMILIES:
+        try:
+            network = TINY[name].build().diffusion_model
+        except pytest.skip.Exception:  # this host lacks the model: its own tests skip
+            continue
         tensors = {}
         generator = torch.Generator().manual_seed(7)
-        for key, weight in TINY[name].build().diffusion_model.named_parameters():
+        for key, weight in network.named_parameters():
             in_attention = any(part in key for part in ("att", "qkv", "linear1"))
             if in_attention and key.endswith(".weight") and weight.ndim == 2:
                 stem = f"diffusion_model.{key.removesuffix('.weight')}"
