@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -50,7 +51,10 @@ def _make_table(seed: int) -> torch.Tensor:
     return (q[:rows] * math.sqrt(TEXT_DIM)).float().view(3, len(VOCABULARY), TEXT_DIM)
 
 
-_TABLES = (_make_table(101), _make_table(202))
+@cache
+def _tables() -> tuple[torch.Tensor, torch.Tensor]:
+    """Of ``clip`` and ``t5``; made at the first prompt, since ComfyUI imports this at its start."""
+    return _make_table(101), _make_table(202)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def encode_tokens(batch: Sequence[Sequence[int]]) -> TextStates:
     has_previous, has_next = word & word.roll(1, 1), word & word.roll(-1, 1)
     has_previous[:, 0] = has_next[:, -1] = False
     states = []
-    for own, previous, following in _TABLES:
+    for own, previous, following in _tables():
         e = own[ids]
         e = e + NEIGHBOUR_WEIGHT * previous[ids.roll(1, 1)] * has_previous
         e = e + NEIGHBOUR_WEIGHT * following[ids.roll(-1, 1)] * has_next
