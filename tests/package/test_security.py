@@ -105,3 +105,25 @@ def test_every_test_that_the_threat_list_names_exists(repo: Path) -> None:
         if not source or (name and f"def {name}(" not in source):
             missing.append(f"{file}::{name}")
     assert file and missing == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc",
+        "output/../..",
+        "output//etc",
+        "C:\\Windows",
+        "models/x",
+        "",
+        "output\\..\\..",
+        "out/x",
+    ],
+)
+def test_folders_of_pictures_stay_below_the_hosts(name: str) -> None:
+    from regional_dit.evaluation.errors import EvaluationError
+    from regional_dit.nodes.evaluate import _inside
+
+    with pytest.raises(EvaluationError, match="write output/NAME"):
+        _inside(name)
+    assert _inside("output\\a/b").parts[-2:] == ("a", "b")
