@@ -27,6 +27,13 @@ from comfy_extras.nodes_perpneg import PerpNegGuider
 from tiny_joint_case import HEIGHT, WIDTH, Case, host
 
 
+def outputs(node: Any, *args: Any) -> Any:
+    """What a node of the host gives; older hosts have some in the style before ``execute``."""
+    if hasattr(node, "execute"):
+        return node.execute(*args)
+    return getattr(node(), node.FUNCTION)(*args)
+
+
 def advanced(
     make_guider: Callable[[Case, Any, Any, Any], Any],
 ) -> Callable[[Case, Any, Any, Any], torch.Tensor]:
@@ -35,8 +42,9 @@ def advanced(
     def run(case: Case, model: Any, positive: Any, negative: Any) -> torch.Tensor:
         sampling = model.get_model_object("model_sampling")
         with torch.inference_mode():
-            out = SamplerCustomAdvanced.execute(
-                RandomNoise.execute(3)[0],
+            out = outputs(
+                SamplerCustomAdvanced,
+                outputs(RandomNoise, 3)[0],
                 make_guider(case, model, positive, negative),
                 comfy.samplers.sampler_object("euler"),
                 comfy.samplers.calculate_sigmas(sampling, "sgm_uniform", 2),
@@ -49,12 +57,12 @@ def advanced(
 
 def dual_cfg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
     middle = case.tiny.conditioning(8)
-    return DualCFGGuider.execute(model, positive, middle, negative, 3.0, 2.0, "regular")[0]
+    return outputs(DualCFGGuider, model, positive, middle, negative, 3.0, 2.0, "regular")[0]
 
 
 def perp_neg(case: Case, model: Any, positive: Any, negative: Any) -> Any:
     empty = case.tiny.conditioning(13)
-    return PerpNegGuider.execute(model, positive, negative, empty, 4.0, 1.0)[0]
+    return outputs(PerpNegGuider, model, positive, negative, empty, 4.0, 1.0)[0]
 
 
 def soft_masked_latent(case: Case) -> dict[str, Any]:
@@ -121,11 +129,11 @@ def referenced(*methods: str) -> Callable[[Case, Any, Any], tuple[Any, Any]]:
         for size in ((8, 8), (10, 6)):
             frames = (1,) if case.tiny.frames else ()
             samples = torch.randn(1, case.tiny.channels, *frames, *size, generator=generator)
-            positive = ReferenceLatent.execute(positive, {"samples": samples})[0]
-            negative = ReferenceLatent.execute(negative, {"samples": samples})[0]
+            positive = outputs(ReferenceLatent, positive, {"samples": samples})[0]
+            negative = outputs(ReferenceLatent, negative, {"samples": samples})[0]
         for method in methods:
-            positive = FluxKontextMultiReferenceLatentMethod.execute(positive, method)[0]
-            negative = FluxKontextMultiReferenceLatentMethod.execute(negative, method)[0]
+            positive = outputs(FluxKontextMultiReferenceLatentMethod, positive, method)[0]
+            negative = outputs(FluxKontextMultiReferenceLatentMethod, negative, method)[0]
         return positive, negative
 
     return change

@@ -14,6 +14,7 @@ import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_torch_compile import TorchCompileModel
+from host_features import outputs
 from regional_models import is_pristine
 from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, host, shared_case
 
@@ -118,7 +119,7 @@ def test_torch_compile_node(family, order):
     case = shared_case(family)
 
     def compiled(model: Any) -> Any:
-        return TorchCompileModel.execute(model, "eager")[0]
+        return outputs(TorchCompileModel, model, "eager")[0]
 
     def regional(model: Any) -> Any:
         return case.patch(model, [LEFT, RIGHT])

@@ -36,6 +36,7 @@ from host_features import (
     dual_cfg,
     lora,
     masked_latent,
+    outputs,
     perp_neg,
     referenced,
     sampled,
@@ -121,7 +122,7 @@ COMBINATIONS = {
     "ControlNetApplyAdvanced": Combination(conds=controlled, families=("Flux", "SD3")),
     "LoRA and ControlNet": Combination(model=lora, conds=controlled, families=("Flux", "SD3")),
     "FluxGuidance": Combination(
-        conds=lambda case, p, n: (FluxGuidance.execute(p, 9.0)[0], n), families=("Flux",)
+        conds=lambda case, p, n: (outputs(FluxGuidance, p, 9.0)[0], n), families=("Flux",)
     ),
     "ModelSamplingFlux": Combination(
         model=lambda case, m: ModelSamplingFlux().patch(m, 1.15, 0.5, 512, 512)[0],
@@ -134,8 +135,8 @@ COMBINATIONS = {
     "batch 3": Combination(run=sampled(latent=lambda case: case.latent(3))),
     "img2img": Combination(run=sampled(latent=lambda case: case.latent(seed=2), denoise=0.6)),
     "SetLatentNoiseMask": Combination(run=sampled(latent=masked_latent, denoise=0.8)),
-    "BasicGuider": Combination(run=advanced(lambda c, m, p, n: BasicGuider.execute(m, p)[0])),
-    "CFGGuider": Combination(run=advanced(lambda c, m, p, n: CFGGuider.execute(m, p, n, 4.0)[0])),
+    "BasicGuider": Combination(run=advanced(lambda c, m, p, n: outputs(BasicGuider, m, p)[0])),
+    "CFGGuider": Combination(run=advanced(lambda c, m, p, n: outputs(CFGGuider, m, p, n, 4.0)[0])),
     "DualCFGGuider": Combination(run=advanced(dual_cfg)),
     "dpmpp_2m_sde": Combination(run=sampled(sampler_name="dpmpp_2m_sde", steps=3)),
     "heun": Combination(run=sampled(sampler_name="heun", steps=3)),
@@ -145,13 +146,13 @@ COMBINATIONS = {
     "RescaleCFG": Combination(
         model=lambda case, m: RescaleCFG().patch(m, 0.7)[0], run=sampled(cfg=7.0)
     ),
-    "APG": Combination(model=lambda case, m: APG.execute(m, 0.5, 2.0, 0.3)[0]),
+    "APG": Combination(model=lambda case, m: outputs(APG, m, 0.5, 2.0, 0.3)[0]),
     "DifferentialDiffusion": Combination(
-        model=lambda case, m: DifferentialDiffusion.execute(m)[0],
+        model=lambda case, m: outputs(DifferentialDiffusion, m)[0],
         run=sampled(latent=soft_masked_latent, steps=4),
     ),
     "EasyCache": Combination(
-        model=lambda case, m: EasyCacheNode.execute(m, 2.0, 0.1, 0.95, False)[0],
+        model=lambda case, m: outputs(EasyCacheNode, m, 2.0, 0.1, 0.95, False)[0],
         run=sampled(steps=6),
         families=("Flux",),  # the host's SD3 has no place for it
     ),
@@ -160,7 +161,7 @@ COMBINATIONS = {
     "ReferenceLatent index": Combination(conds=referenced("index"), families=KONTEXT),
     "ReferenceLatent uxo": Combination(conds=referenced("uxo/uno"), families=KONTEXT),
     "SkipLayerGuidanceDiT": Combination(
-        model=lambda case, m: SkipLayerGuidanceDiT.execute(m, 3.0, 0.0, 1.0, "1", "2")[0],
+        model=lambda case, m: outputs(SkipLayerGuidanceDiT, m, 3.0, 0.0, 1.0, "1", "2")[0],
         families=("Flux", "Flux.2", "SD3", "AuraFlow", "Chroma", "Qwen-Image"),
     ),
     "scheduled LoRA hook": Combination(conds=with_hooks, run=sampled(steps=4)),
