@@ -73,6 +73,8 @@ WINDOWS = tuple(
 """A window of constant width that slides: depth alone."""
 
 GROUPS: dict[str, tuple[Method, ...]] = {"main": MAIN, "prefix": PREFIXES, "window": WINDOWS}
+LABELS = {method.name: method.label for group in GROUPS.values() for method in group}
+"""Method -> what a person reads; in the order of the tables."""
 
 
 def find_methods(names: list[str]) -> list[Method]:

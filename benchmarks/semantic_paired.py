@@ -13,7 +13,7 @@ from math import sqrt
 from statistics import fmean, variance
 from typing import Any
 
-from semantic_methods import DEFAULT, GROUPS
+from semantic_methods import DEFAULT, LABELS
 from semantic_scenes import LAYOUTS
 
 QUANTILE = 1.96
@@ -59,12 +59,11 @@ def _interval(mean: float, squared_error: float, scenes: int) -> dict[str, Any]:
 
 def markdown(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Points by which the default leads; a method is behind where the interval is above zero."""
-    labels = {m.name: m.label for group in GROUPS.values() for m in group}
     columns = [name for name in (*LAYOUTS, ALL) if any(name in cells for cells in found.values())]
     lines = [f"| the default leads | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    for method in sorted(found, key=list(labels).index):
+    for method in sorted(found, key=list(LABELS).index):
         shown = [_points(found[method].get(column)) for column in columns]
-        lines.append(f"| {labels[method]} | {' | '.join(shown)} |")
+        lines.append(f"| {LABELS[method]} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 

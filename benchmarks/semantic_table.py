@@ -23,7 +23,7 @@ from statistics import fmean
 from typing import Any
 
 import semantic_paired
-from semantic_methods import DEFAULT, GROUPS
+from semantic_methods import DEFAULT, LABELS
 from semantic_scenes import LAYOUTS
 
 PER_REGION = ("object", "colour", "foreign")
@@ -90,7 +90,7 @@ def summarise(
         cell["leak"] = round(fmean(x for r in results for x in r["leak"]), 4)
         cell["cost"] = costs.get(layout, {}).get(method)
         cells.append(cell)
-    order = {m.name: i for i, m in enumerate(m for g in GROUPS.values() for m in g)}
+    order = {name: i for i, name in enumerate(LABELS)}
     cells.sort(key=lambda c: (list(LAYOUTS).index(c["layout"]), order.get(c["method"], 99)))
     return {
         "settings": settings,
@@ -102,7 +102,6 @@ def summarise(
 
 def markdown(report: dict[str, Any]) -> str:
     """One table for all layouts, methods in the order of their groups."""
-    labels = {m.name: m.label for group in GROUPS.values() for m in group}
     lines = [
         "| layout | method | scenes | right object | right colour | foreign object | colour leak "
         "| background kept | cost |",
@@ -112,7 +111,7 @@ def markdown(report: dict[str, Any]) -> str:
         shown = [_percent(cell[m]) for m in (*PER_REGION, "background")]
         cost = "" if cell["cost"] is None else f"{cell['cost']:.2f} x"
         lines.append(
-            f"| {cell['layout']} | {labels.get(cell['method'], cell['method'])} "
+            f"| {cell['layout']} | {LABELS.get(cell['method'], cell['method'])} "
             f"| {cell['scenes']} | {shown[0]} | {shown[1]} | {shown[2]} | {cell['leak']:.0%} "
             f"| {shown[3]} | {cost} |"
         )
@@ -133,11 +132,10 @@ def head(report: dict[str, Any]) -> str:
 
 def overview(report: dict[str, Any]) -> str:
     """One line per method: right objects by layout; over all layouts, leakage and cost."""
-    labels = {m.name: m.label for group in GROUPS.values() for m in group}
     by = {(c["method"], c["layout"]): c for c in report["cells"]}
     layouts = [name for name in LAYOUTS if any(key[1] == name for key in by)]
     methods = list(dict.fromkeys(c["method"] for c in report["cells"]))
-    methods.sort(key=list(labels).index)
+    methods.sort(key=list(LABELS).index)
     lines = [
         f"| method | {' | '.join(layouts)} | foreign object | leak | cost |",
         f"|---|{'---|' * len(layouts)}---|---|---|",
@@ -152,7 +150,7 @@ def overview(report: dict[str, Any]) -> str:
         cost = f"{min(costs):.2f} to {max(costs):.2f} x" if costs else ""
         cost = "1" if method == "merged" else cost
         lines.append(
-            f"| {labels[method]} | {' | '.join(shown)} | {foreign:.0%} | {leak:.0%} | {cost} |"
+            f"| {LABELS[method]} | {' | '.join(shown)} | {foreign:.0%} | {leak:.0%} | {cost} |"
         )
     return "\n".join(lines)
 
