@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):  # a Windows pipe has no Chinese, for instance
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            # Each line at once, also into a pipe or a file, where Python would hold it back.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     parser = _parser()
     if not arguments:
         parser.print_help()
@@ -68,8 +69,8 @@ def _split_rest(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Part what belongs to another program: all after ``--``, or after ``run``'s own options."""
     if "run" in arguments[:1]:
         index = 1
-        while arguments[index : index + 1] and arguments[index] in HOST_OPTIONS:
-            index += 2
+        while arguments[index : index + 1] and arguments[index].split("=")[0] in HOST_OPTIONS:
+            index += 1 if "=" in arguments[index] else 2
         if arguments[index : index + 1] in (["-h"], ["--help"]):
             return arguments, []
         first = index + 1 if arguments[index : index + 1] == ["--"] else index
@@ -165,10 +166,10 @@ def _serve(options: argparse.Namespace) -> int:
     server = make_server(found, options, base=base, output=None if options.base_dir else OUTPUT)
     with server:
         pictures = base / "output" if options.base_dir else OUTPUT
-        print(f"ComfyUI with this pack: {server.url}", flush=True)
+        print(f"ComfyUI with this pack: {server.url}")
         print(f"  from {found.comfyui}, {found.reason}")
         print(f"  models in {found.models}; pictures go to {pictures}; log: {server.log}")
-        print("  Ctrl-C stops it.", flush=True)
+        print("  Ctrl-C stops it.")
         while server.alive():
             time.sleep(0.5)
         raise HeadlessError(f"The server ended by itself. The end of its log:\n{server.log_tail()}")

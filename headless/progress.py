@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -28,7 +29,8 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
-        self._live = self._stream.isatty()
+        # A dumb terminal cannot go back in a line.
+        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._lock = threading.Lock()  # pip's output and the byte counter report from two threads
         self._shown = 0
         self._drawn_at = 0.0

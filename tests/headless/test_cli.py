@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from regional_dit.headless import cli, demo, doctor
+from regional_dit.headless import cli, demo, doctor, torch_choice
 from regional_dit.headless import workflow as workflows
 from regional_dit.headless.environment import Environment
 from regional_dit.headless.errors import UsageError
@@ -71,6 +71,24 @@ def test_queue_on_a_running_server(
     assert done.returncode == 1 and "Red (#1): width is -3" in done.stderr
 
 
+@pytest.mark.parametrize("join", [" ", "="])
+def test_output_comes_line_by_line(
+    repo: Path, environment: Environment, tmp_path: Path, join: str
+) -> None:
+    """Into a pipe too: what a script prints is there while it still runs."""
+    script = tmp_path / "script.py"
+    script.write_text("print('first'); input(); print('second')")
+    options = f"--comfyui{join}{environment.comfyui} --python{join}{environment.python}".split(" ")
+    command = [sys.executable, str(repo / "headless"), "run", *options, str(script)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "first\n"  # it waits for its input
+        child.stdin.write("\n")
+        child.stdin.close()
+        assert child.stdout.read() == "second\n"
+
+
 def test_run_is_inside_the_environment(
     repo: Path, environment: Environment, tmp_path: Path
 ) -> None:
@@ -102,7 +120,11 @@ def test_doctor_on_this_environment(environment: Environment) -> None:
 def test_doctor_before_any_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find", lambda *_: None)
     text = "\n".join(doctor.examine(None, None).lines)
-    assert "would install" in text and "torch==" in text and "needs " in text
+    assert "would install" in text and "needs " in text
+    assert f"of {sys.executable}, without changing it" in text  # the torch that runs the tests
+    monkeypatch.setattr(torch_choice, "existing", lambda _named: None)
+    text = "\n".join(doctor.examine(None, None).lines)
+    assert "torch==" in text and "NVIDIA device:" in text
 
 
 def test_demo_settings_reach_both_samplers() -> None:

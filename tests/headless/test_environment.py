@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from regional_dit.headless import environment, install
+from regional_dit.headless import environment, install, packages
 from regional_dit.headless.environment import Environment
 from regional_dit.headless.errors import InstallError, UsageError
 from regional_dit.headless.progress import Progress
@@ -26,7 +26,7 @@ def comfyui_in(folder: Path, venv: str | None = None) -> Path:
 def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COMFYUI_PATH", raising=False)
     monkeypatch.setattr(environment, "ROOT", tmp_path / "clone")
-    monkeypatch.setattr(install, "environment_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(install, "environment_folder", lambda _named=None: tmp_path / "none")
 
 
 def test_none_found() -> None:
@@ -68,7 +68,7 @@ def test_no_python_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_requirements_are_compared_with_versions(environment_here: Environment) -> None:
     elsewhere = "regional-dit-old>=1; python_version < '3'"
     lines = ["numpy", "torch>=999", "regional-dit-nothing", "pytest[dev]>=1", elsewhere]
-    missing = environment.missing_requirements(environment_here, lines)
+    missing = packages.missing_requirements(environment_here.python, lines)
     assert missing == ["torch>=999", "regional-dit-nothing"]
 
 
@@ -83,9 +83,9 @@ def test_own_comfyui_is_never_changed(
 
 def test_python_that_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="does not run"):
-        environment.ask(tmp_path / "nothing", "print(1)")
+        packages.ask(tmp_path / "nothing", "print(1)")
     with pytest.raises(InstallError, match="ModuleNotFoundError"):
-        environment.ask(Path(sys.executable), "import regional_dit_nothing")
+        packages.ask(Path(sys.executable), "import regional_dit_nothing")
 
 
 @pytest.fixture

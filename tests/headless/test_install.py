@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from regional_dit.headless import install, packages, paths, pins
+from regional_dit.headless import install, locking, packages, paths, pins, torch_choice
 from regional_dit.headless.errors import InstallError
+from regional_dit.headless.pip_failures import PipSettings, explain
 from regional_dit.headless.progress import Progress
 
 
@@ -21,13 +22,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return paths.cache_root()
 
 
-def fake_install(folder: Path, _progress: Progress, _index: str | None) -> int:
+def fake_install(folder: Path, *_: object) -> dict[str, object]:
     """What the real steps leave behind, without the gigabytes."""
     (folder / "ComfyUI").mkdir(parents=True)
     (folder / "ComfyUI" / "main.py").touch()
     install.python_of(folder).parent.mkdir(parents=True)
     install.python_of(folder).touch()
-    return 123
+    return {"downloaded_bytes": 123}
 
 
 @pytest.fixture
@@ -69,9 +70,14 @@ def test_changed_requirements_are_installed_again(
     assert len(layers) == 2 and install.layer_is_current(folder, "requirements", ["requests>=99"])
 
 
-def test_changed_pins_get_another_folder(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_pins_get_another_folder(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = install.environment_folder()
-    monkeypatch.setattr(pins, "TORCH", ("torch==9.9.9",))
+    assert install.environment_folder(Path("python3.12")) != before
+    changed = tmp_path / "pins.txt"
+    changed.write_text("torch==9.9.9\n")
+    monkeypatch.setattr(pins, "FILE", changed)
     assert install.environment_folder() != before
 
 
@@ -99,7 +105,7 @@ def test_killed_build_leaves_nothing_that_counts(
 ) -> None:
     folder = install.environment_folder()
     leftover = folder.with_name(f"{folder.name}.building-1")
-    fake_install(leftover, quiet, None)  # what a killed run leaves: all but the stamp
+    fake_install(leftover)  # what a killed run leaves: all but the stamp
 
     def cut_short(building: Path, *_: object) -> int:
         building.mkdir(parents=True)
@@ -116,16 +122,17 @@ def test_killed_build_leaves_nothing_that_counts(
 
 def test_lock_keeps_a_second_run_out(tmp_path: Path) -> None:
     with open(tmp_path / "lock", "a+b") as first, open(tmp_path / "lock", "a+b") as second:
-        assert install._try_lock(first)
-        assert not install._try_lock(second)
+        assert locking.try_lock(first)
+        assert not locking.try_lock(second)
     with open(tmp_path / "lock", "a+b") as third:
-        assert install._try_lock(third)
+        assert locking.try_lock(third)
 
 
 def test_too_little_disk_says_how_much(
     cache: Path, quiet: Progress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pins, "need_bytes", lambda _index: 10**18)
+    monkeypatch.setattr(torch_choice, "need_bytes", lambda _index: 10**18)
+    monkeypatch.setattr(torch_choice, "existing", lambda _named: None)
     with pytest.raises(InstallError, match=r"Too little disk .*1000000000\.0 GB needed"):
         install.ensure(quiet)
     assert install.installed() is None
@@ -165,12 +172,12 @@ def test_requirement_names() -> None:
         ("NewConnectionError: Failed to establish a new connection", "no network"),
         ("OSError: [Errno 28] No space left on device", "disk filled up"),
         ("SSLError(SSLCertVerificationError(1", "certificate is not trusted"),
-        ("ERROR: No matching distribution found for torch==2.15.0", "has no torch==2.15.0 for"),
+        ("ERROR: No matching distribution found for torch==2.15.0", "has torch==2.15.0. Add one"),
         ("ERROR: something new\nnotice", "pip failed: ERROR: something new"),
     ],
 )
 def test_pip_failures_become_sentences(output: str, expected: str) -> None:
-    assert expected in packages.explain_failure(output, Path("log"))
+    assert expected in str(explain(output, Path("log")))
 
 
 def test_no_network_for_real(tmp_path: Path, quiet: Progress) -> None:
@@ -178,3 +185,35 @@ def test_no_network_for_real(tmp_path: Path, quiet: Progress) -> None:
     nowhere = ["--index-url", "http://127.0.0.1:9/simple", "--retries", "1", "--isolated"]
     with pytest.raises(InstallError, match="could not be reached: no network"):
         pip.install("x", [*nowhere, "--target", str(tmp_path / "t"), "regional-dit-nothing==1"])
+
+
+def test_pip_settings_are_read() -> None:
+    listed = ":env:.constraint='/a/c.txt'\nglobal.constraint='/b/c.txt /b/d.txt'\n"
+    settings = PipSettings.read(listed + "global.no-index='true'\nglobal.index-url='x'\n")
+    assert settings.no_index
+    assert settings.constraints == (
+        (Path("/a/c.txt"), ":env:.constraint"),
+        (Path("/b/c.txt"), "global.constraint"),
+        (Path("/b/d.txt"), "global.constraint"),
+    )
+
+
+def test_pins_are_exact_lines_and_ranges() -> None:
+    assert pins.is_exact("torch==2.15.0; python_version >= '3.11'")
+    assert not any(map(pins.is_exact, ("torch>=2,<3", "torch==2.*", "torch==2.0,<3", "torch")))
+    assert len(pins.exact("torch")) == 2 and len(pins.ranges("torch")) == 1
+    lines = ["torchvision", "nothing-x>=1"]
+    assert pins.pinned(lines) == ["torchvision", *pins.exact("torchvision"), "nothing-x>=1"]
+    loose = pins.loosened(["a==1.2 ; python_version < '4'", "b[c]==3", "d>=1"])
+    assert loose == ["a; python_version < '4'", "b[c]", "d>=1"]
+
+
+def test_tested_versions_are_in_the_ranges(repo: Path) -> None:
+    """Else pip could never take them: it takes what meets all lines of a project."""
+    from packaging.requirements import Requirement
+
+    for line in [*pins.test_requirements(repo), *map(pins.ranges, pins.TORCH)]:
+        wanted = Requirement(line if isinstance(line, str) else line[0])
+        for tested in pins.exact(pins.requirement_name(str(wanted))):
+            version = str(Requirement(tested).specifier).removeprefix("==")
+            assert wanted.specifier.contains(version), (str(wanted), tested)
