@@ -108,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--no-lint", dest="lint", action="store_false", help="leave out ruff and pyright"
     )
+    add.add_argument(
+        "--search", type=float, metavar="MINUTES",
+        help="for developers: try new random examples of every property, instead of the tests",
+    )  # fmt: skip
     add.set_defaults(command=_test)
 
     add = commands.add_parser(
@@ -157,6 +161,8 @@ def _demo(options: argparse.Namespace) -> int:
 def _test(options: argparse.Namespace) -> int:
     found = prepare(options, with_tests=True)
     options.progress.line(f"Testing in ComfyUI in {found.comfyui}, {found.reason}.")
+    if options.search is not None:
+        return testing.search(found, options.progress, options.rest, options.search)
     return testing.run(found, options.progress, options.rest, lint=options.lint)
 
 

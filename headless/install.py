@@ -220,7 +220,7 @@ def _install_into(
             facts |= {"shares": str(shared.home)}
             progress.line(f"[2/4] torch: that of {shared.python}, which is not changed")
         else:
-            _install_torch(pip, python_of(folder), torch_index, progress)
+            install_torch(pip, python_of(folder), torch_index, progress)
         facts["torch"], facts["torchvision"] = torch_choice.versions(python_of(folder))
         progress.line(f"  torch {facts['torch']}, torchvision {facts['torchvision']}")
         write_stamp(folder / STAMP, facts)  # for the steps below; a .building- folder never counts
@@ -234,7 +234,12 @@ def _install_into(
     return {**facts, "python": sys.version.split()[0], "downloaded_bytes": pip.downloaded}
 
 
-def _install_torch(pip: Pip, python: Path, torch_index: str | None, progress: Progress) -> None:
+def install_torch(pip: Pip, python: Path, torch_index: str | None, progress: Progress) -> None:
+    """Take the best torch and torchvision that this pip can have.
+
+    Raises:
+        PipError: it can have none.
+    """
     rungs, notes = torch_choice.rungs(pip, torch_index, nvidia=torch_choice.has_nvidia())
     for note in notes:
         progress.line(note)

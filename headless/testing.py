@@ -1,15 +1,23 @@
-"""``test``: lint, types, and all tests inside the real ComfyUI."""
+"""``test``: lint, types, and all tests inside the real ComfyUI; ``--search``: random examples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import random
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
 
 from . import browser
 from .environment import Environment
 from .errors import FAILED
 from .paths import ROOT
 from .process import run_child
-from .progress import Progress
+from .progress import Progress, human_seconds
+
+_MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
+# What cannot be spread: a debugger, and options that say how to spread.
+_NOT_SPREAD = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no")
 
 
 def run(
@@ -32,19 +40,74 @@ def run(
             progress.line(f"{name} ...")
             if run_child(command, cwd=ROOT, env=variables) != 0:
                 failed.append(name)
-    command = [python, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     names_tests = any((ROOT / arg.split("::")[0]).exists() for arg in arguments if arg[:1] != "-")
     paths = [
         str(ROOT / arg) if arg[:1] != "-" and (ROOT / arg.split("::")[0]).exists() else arg
         for arg in arguments
     ]
-    command += paths if names_tests else [str(ROOT / "tests"), *paths]
+    if not names_tests:
+        paths = [str(ROOT / "tests"), *paths]
     if not names_tests or any(_needs_browser(arg) for arg in arguments):
         variables.update(browser.prepare(environment.python, progress).variables())
+    command = [*_pytest(environment), *_spread(environment, progress, arguments, variables), *paths]
     code = run_child(command, cwd=environment.comfyui, env=variables)
     if failed:
         progress.line(f"error: {' and '.join(failed)} found faults, listed above pytest's output.")
     return code or (FAILED if failed else 0)
+
+
+def search(
+    environment: Environment, progress: Progress, arguments: Sequence[str], minutes: float
+) -> int:
+    """Try new random examples of every property until the time is over; return the exit code.
+
+    The ordinary run tries the same examples every time. What fails here is printed with the call
+    that repeats it; pin it with ``@example`` beside the property when it is mended.
+    """
+    started, failures, rounds = time.monotonic(), [], 0
+    variables = environment.variables()
+    while rounds == 0 or time.monotonic() - started < minutes * 60:
+        rounds += 1
+        seed = random.SystemRandom().randrange(2**32)
+        progress.line(f"round {rounds}, seed {seed}")
+        command = [
+            *_pytest(environment), "-m", "hypothesis", "-q", "--hypothesis-profile=search",
+            f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", "-p", "no:cacheprovider",
+            *(arguments or [str(ROOT / "tests")]),
+        ]  # fmt: skip
+        if run_child(command, cwd=ROOT, env=variables) != 0:
+            failures.append(seed)
+    took = human_seconds(time.monotonic() - started)
+    seeds = f"; failed with the seeds {failures}" if failures else "; nothing failed"
+    progress.line(f"{rounds} rounds of the properties in {took}{seeds}.")
+    return FAILED if failures else 0
+
+
+def _pytest(environment: Environment) -> list[str]:
+    options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    return [str(environment.python), "-m", "pytest", *options]
+
+
+def _spread(
+    environment: Environment,
+    progress: Progress,
+    arguments: Sequence[str],
+    variables: dict[str, str],
+) -> list[str]:
+    """Options that spread the tests over processes, one thread each."""
+    count = min(os.cpu_count() or 1, _MOST_PROCESSES)
+    if count < 2 or any(arg.split("=")[0] in _NOT_SPREAD for arg in arguments):
+        return []
+    if not _has_xdist(environment, variables):
+        progress.line("note: without pytest-xdist the tests run in one process, which takes longer")
+        return []
+    variables.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the cores as they are
+    return ["-n", str(count), "--dist", "loadgroup", "--no-loadscope-reorder"]
+
+
+def _has_xdist(environment: Environment, variables: Mapping[str, str]) -> bool:
+    command = [str(environment.python), "-c", "import xdist"]
+    return subprocess.run(command, capture_output=True, env=dict(variables)).returncode == 0
 
 
 def _needs_browser(argument: str) -> bool:

@@ -41,6 +41,7 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(packages.Pip, "install", record)
     monkeypatch.setattr(install, "_install_into", fake_install)
+    monkeypatch.setattr(torch_choice, "existing", lambda _named: None)
     monkeypatch.setattr(install, "require_disk", lambda *_: None)
     return done
 

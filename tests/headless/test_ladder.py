@@ -36,8 +36,14 @@ class Machine:
     def install(self, **options: object) -> Path:
         return install.ensure(Progress(self.said), **options)  # pyright: ignore[reportArgumentType]
 
-    def stamp(self, **options: object) -> dict:
-        return install.read_stamp(self.install(**options) / install.STAMP) or {}
+    def torch(self, torch_index: str | None = None) -> tuple[str, str]:
+        """The step of an install that takes torch, alone; versions of torch and torchvision."""
+        folder, progress = self.folder / "alone", Progress(self.said)
+        install.create_venv(folder / "venv")
+        python = install.python_of(folder)
+        pip = packages.Pip(python, self.folder, self.folder / "log", progress)
+        install.install_torch(pip, python, torch_index, progress)
+        return torch_choice.versions(python)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +117,7 @@ def test_a_constraints_file_caps_torch(
         config.write_text(f"[global]\nconstraint = {cap}\n")
         monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     cap.write_text("# what lies on our disks\ntorch<=2.14.1\n")
-    stamp = machine.stamp()
-    assert (stamp["torch"], stamp["torchvision"]) == ("2.14.1", "0.29.1")
+    assert machine.torch() == ("2.14.1", "0.29.1")
     said = machine.said.getvalue()
     assert f"{cap} (named by" in said and "allows only torch<=2.14.1" in said
     assert "[2/4] torch: what this pip allows" in said
@@ -132,13 +137,13 @@ def test_a_cap_below_all_that_works(machine: Machine, monkeypatch: pytest.Monkey
 
 def test_an_index_without_the_tested_version(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.12.1", "0.27.1")
-    assert machine.stamp()["torch"] == "2.12.1"
+    assert machine.torch()[0] == "2.12.1"
     assert "looks into has torch==2.15.0. Next try: what this pip allows" in machine.said.getvalue()
 
 
 def test_an_index_without_torch(machine: Machine) -> None:
     with pytest.raises(PipError, match=r"index has no torch.* for Python 3\.\d+ on"):
-        machine.install()
+        machine.torch()
 
 
 def test_a_folder_of_wheels_and_no_index(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +151,8 @@ def test_a_folder_of_wheels_and_no_index(machine: Machine, monkeypatch: pytest.M
     monkeypatch.delenv("PIP_INDEX_URL")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(machine.wheels))
-    assert machine.stamp()["torch"] == "2.14.1"
+    assert machine.torch()[0] == "2.14.1"
     (machine.wheels / "kornia-99.0-py3-none-any.whl").unlink()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(machine.folder / "other"))
-    monkeypatch.setenv("LOCALAPPDATA", str(machine.folder / "other"))
     with pytest.raises(PipError, match=r"uses no package index .* hold no kornia"):
         machine.install()
 
@@ -157,8 +160,7 @@ def test_a_folder_of_wheels_and_no_index(machine: Machine, monkeypatch: pytest.M
 def test_a_cpu_build_where_pip_can_reach_one(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     torch_wheels(machine.wheels, "2.14.1+cpu", "0.29.1+cpu")
-    stamp = machine.stamp()
-    assert (stamp["torch"], stamp["torchvision"]) == ("2.14.1+cpu", "0.29.1+cpu")
+    assert machine.torch() == ("2.14.1+cpu", "0.29.1+cpu")
     assert "a CPU build of torch, which is far smaller" in machine.said.getvalue()
 
 
@@ -168,21 +170,21 @@ def test_no_cpu_build_where_there_is_an_nvidia_device(
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     torch_wheels(machine.wheels, "2.14.1+cpu", "0.29.1+cpu")
     monkeypatch.setattr(torch_choice, "has_nvidia", lambda: True)
-    assert machine.stamp()["torch"] == "2.15.0"
+    assert machine.torch()[0] == "2.15.0"
     assert "CPU build" not in machine.said.getvalue()
 
 
 def test_a_cpu_torch_without_its_torchvision_is_not_taken(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     wheel(machine.wheels, "torch", "2.13.0+cpu", {"torch/__init__.py": ""})
-    assert machine.stamp()["torch"] == "2.15.0"
+    assert machine.torch()[0] == "2.15.0"
     assert "have only one of torch 2.13.0+cpu" in machine.said.getvalue()
 
 
 def test_a_pair_that_does_not_import_is_left(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2", fits="2.15.0+other")
     torch_wheels(machine.wheels, "2.16.0", "0.30.0")
-    assert machine.stamp()["torch"] == "2.16.0"
+    assert machine.torch()[0] == "2.16.0"
     assert "torchvision::nms does not exist. Next try" in machine.said.getvalue()
 
 
@@ -193,7 +195,7 @@ def test_torch_index_is_asked_for_torch_alone(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     other = Index(mirror)
     try:
-        assert machine.stamp(torch_index=other.url)["torch"] == "2.14.1+rocm7"
+        assert machine.torch(other.url)[0] == "2.14.1+rocm7"
     finally:
         other.close()
 
@@ -201,15 +203,14 @@ def test_torch_index_is_asked_for_torch_alone(machine: Machine) -> None:
 def test_no_network(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(PipError, match="could not be reached: no network"):
-        machine.install()
-    assert install.installed() is None and not list(paths.cache_root().glob("*.building-*"))
+        machine.torch()
 
 
 def test_a_broken_proxy(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://packages.example/simple")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     with pytest.raises(PipError, match="the proxy does not answer or refuses"):
-        machine.install()
+        machine.torch()
 
 
 def test_an_index_that_pip_does_not_trust(
@@ -217,22 +218,21 @@ def test_an_index_that_pip_does_not_trust(
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://packages.example/simple")
     with pytest.raises(PipError, match=r"index at packages\.example: it is neither https"):
-        machine.install()
+        machine.torch()
 
 
 def test_a_download_that_breaks_off_is_tried_again(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     machine.index.cut_short = 1
-    assert machine.stamp()["torch"] == "2.15.0"
+    assert machine.torch()[0] == "2.15.0" and machine.index.cut_short == 0
 
 
 def test_a_download_that_always_breaks_off(machine: Machine) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     machine.index.cut_short = 99
     with pytest.raises(PipError, match="broke off or arrived damaged"):
-        machine.install()
+        machine.torch()
     assert machine.said.getvalue().count("Trying again") == 2
-    assert install.installed() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a small file system in memory")
@@ -260,7 +260,7 @@ def test_settings_of_where_to_install_are_not_followed(
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     monkeypatch.setenv("PIP_USER", "1")
     monkeypatch.setenv("PIP_TARGET", str(machine.folder / "elsewhere"))
-    assert machine.stamp()["torch"] == "2.15.0"
+    assert machine.torch()[0] == "2.15.0"
     assert not (machine.folder / "elsewhere").exists()
 
 
@@ -295,12 +295,12 @@ class TestTorchOfAnotherPython:
 
     def test_active(self, machine: Machine, theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("VIRTUAL_ENV", str(theirs.parent.parent))
-        assert machine.stamp()["torch"] == "2.9.0"
-        (next(theirs.parent.parent.rglob("torch/__init__.py"))).unlink()
-        (next(theirs.parent.parent.rglob("torch"))).rename(machine.folder / "gone")
-        assert install.installed() is None  # what it shares is gone, so it is built anew
+        machine.install()
+        assert install.installed() is not None
+        next(theirs.parent.parent.rglob("torch")).rename(machine.folder / "gone")
+        assert install.installed() is None  # what it shares is gone, so it is to be built anew
         monkeypatch.delenv("VIRTUAL_ENV")
-        assert machine.stamp()["torch"] == "2.15.0"
+        assert torch_choice.existing(None) is None
 
     def test_too_old_is_not_used(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch, theirs: Path
@@ -308,7 +308,7 @@ class TestTorchOfAnotherPython:
         torch_wheels(machine.wheels, "2.1.0", "0.16.0")
         command = [str(theirs), "-m", "pip", "install", "-q", "torchvision==0.16.0"]
         subprocess.run(command, check=True, capture_output=True)
-        assert machine.stamp(named_python=theirs)["torch"] == "2.15.0"
+        assert torch_choice.existing(theirs) is None
 
 
 _EXISTING = torch_choice.existing

@@ -51,10 +51,8 @@ def archive(repo: Path) -> list[str]:
     return archived_files(repo)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many random examples the properties held for."""
-    ran = getattr(sys.modules.get("random_cases"), "RAN", None)
-    if ran:
-        counts = ", ".join(f"{number} {what}" for what, number in ran.items())
-        terminalreporter.write_line(f"properties: {counts}")
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over how many random examples the properties held for."""
+    summary = session.config.pluginmanager.get_plugin("summary")
+    summary.properties.update(getattr(sys.modules.get("random_cases"), "RAN", {}))

@@ -1,0 +1,76 @@
+"""How a run is spread over processes, and what a person reads at its end.
+
+With pytest-xdist each file goes to one process, so that what a module shares is made once; tests
+that share a server of their folder stay together, so that there is one server and one browser. What
+takes longest starts first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# By what was measured: without this a long file that starts last would be waited for alone.
+LONGEST_FIRST = ("tests/web", "tests/headless", "tests/host", "tests/package")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Name the group of each test, and put the longest groups first."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    rank: dict[str, tuple[bool, int]] = {}
+    for item in items:
+        group = _group(item, config.rootpath)
+        item.add_marker(pytest.mark.xdist_group(group))
+        folder = next((i for i, x in enumerate(LONGEST_FIRST) if group.startswith(x)), 99)
+        rank[item.nodeid] = (not group.endswith(" server"), folder)
+    items.sort(key=lambda item: rank[item.nodeid])
+
+
+def _group(item: pytest.Item, root: Path) -> str:
+    path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
+    if "server" in getattr(item, "fixturenames", ()):
+        return f"{path.parent.as_posix()} server"
+    return path.as_posix()
+
+
+class Summary:
+    """Counts and seconds of each folder, and what the random properties met."""
+
+    def __init__(self) -> None:
+        self.properties: Counter[str] = Counter()
+        """Examples by what became of them; a worker's are added when it ends."""
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker ended."""
+        self.properties.update(getattr(node, "workeroutput", {}).get("properties", {}))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A worker tells what it counted."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["properties"] = dict(self.properties)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The table."""
+        tests: dict[str, Counter[str]] = defaultdict(Counter)
+        seconds: Counter[str] = Counter()
+        for outcome in ("passed", "failed", "error", "skipped", "xfailed", "xpassed"):
+            for report in terminalreporter.stats.get(outcome, ()):
+                folder = "/".join(report.nodeid.split("::")[0].split("/")[:2])
+                tests[folder][outcome] += 1
+        for reports in terminalreporter.stats.values():
+            for report in reports:
+                if isinstance(report, pytest.TestReport):
+                    folder = "/".join(report.nodeid.split("::")[0].split("/")[:2])
+                    seconds[folder] += report.duration
+        terminalreporter.write_line("")
+        for folder in sorted(tests):
+            counts = ", ".join(f"{number} {outcome}" for outcome, number in tests[folder].items())
+            terminalreporter.write_line(f"{folder:<18} {seconds[folder]:6.0f} s   {counts}")
+        if self.properties:
+            counts = ", ".join(f"{number} {what}" for what, number in self.properties.items())
+            terminalreporter.write_line(f"random properties: {counts}")
