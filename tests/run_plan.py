@@ -57,7 +57,7 @@ class Summary:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table."""
         tests: dict[str, Counter[str]] = defaultdict(Counter)
-        seconds: Counter[str] = Counter()
+        seconds: dict[str, float] = defaultdict(float)
         for outcome in ("passed", "failed", "error", "skipped", "xfailed", "xpassed"):
             for report in terminalreporter.stats.get(outcome, ()):
                 folder = "/".join(report.nodeid.split("::")[0].split("/")[:2])
