@@ -50,8 +50,9 @@ class Summary:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """A worker tells what it counted."""
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput["properties"] = dict(self.properties)
+        output = getattr(session.config, "workeroutput", None)  # a worker's alone has it
+        if output is not None:
+            output["properties"] = dict(self.properties)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,5 +55,5 @@ def archive(repo: Path) -> list[str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand over how many random examples the properties held for."""
-    summary = session.config.pluginmanager.get_plugin("summary")
+    summary: Any = session.config.pluginmanager.get_plugin("summary")
     summary.properties.update(getattr(sys.modules.get("random_cases"), "RAN", {}))
