@@ -5,13 +5,13 @@ Cosmos 1 keeps its tokens first and its rows second, and nests its attention dee
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import comfy.ldm.cosmos.blocks as cosmos1
 import comfy.ldm.cosmos.predict2 as predict2
-import comfy.model_base
 import torch
 
 from ..engine import KeyValue
@@ -28,9 +28,7 @@ class _Cosmos(CrossAttentionFamily):
 
 class CosmosPredict2(_Cosmos):
     name = "Cosmos-Predict2"
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.CosmosPredict2)
+    host_classes = ("CosmosPredict2",)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [block.cross_attn for block in model.diffusion_model.blocks]
@@ -50,22 +48,25 @@ class CosmosPredict2(_Cosmos):
             rope_emb: torch.Tensor | None = None,
             transformer_options: dict[str, Any] | None = None,
         ) -> torch.Tensor:
-            host = partial(
-                predict2.optimized_attention, transformer_options=transformer_options or {}
-            )
-            qkv = module.compute_qkv(x, context, rope_emb=rope_emb)
+            options = transformer_options or {}
+            # Newer hosts run other packs' patches in there.
+            more = {"transformer_options": options} if _takes_options(module) else {}
+            qkv = module.compute_qkv(x, context, rope_emb=rope_emb, **more)
             q, k, v = (t.transpose(1, 2) for t in qkv)
+            host = partial(predict2.optimized_attention, transformer_options=options)
             out = layer.attend(q, k, v, module.n_heads, host, project)
             return module.output_dropout(module.output_proj(out))
 
         return forward
 
 
+def _takes_options(module: Any) -> bool:
+    return "transformer_options" in inspect.signature(module.compute_qkv).parameters
+
+
 class Cosmos1(_Cosmos):
     name = "Cosmos 1"
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.CosmosVideo)
+    host_classes = ("CosmosVideo",)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import comfy.model_base
 import torch
 
 from ..joint_call import JointCall, Layout, Lengths, TextSpans
@@ -34,11 +33,8 @@ class QuotingText(NamedTuple):
 
 class HunyuanImage(JointFamily):
     name = "HunyuanImage 2.1"
+    host_classes = ("HunyuanImage21",)
     takes_stream = True
-
-    def matches(self, model: Any) -> bool:
-        known = getattr(comfy.model_base, "HunyuanImage21", None)
-        return known is not None and type(model) is known
 
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model

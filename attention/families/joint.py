@@ -25,7 +25,7 @@ from ..partial import WithLse
 from ..prompts import Text
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
 from ..scoped import scoped_forwards, without_compile
-from .base import CallInputs, TokenShape
+from .base import CallInputs, TokenShape, is_one_of
 
 OVERRIDE = "optimized_attention_override"
 
@@ -34,11 +34,15 @@ class JointFamily(ABC):
     """Base of the joint families. A subclass says how to find blocks and tokens."""
 
     name: str
+    host_classes: tuple[str, ...]
     attention: AttentionKind = "joint"
     text_keys: tuple[str, ...] = ("cross_attn",)
     takes_mask: ClassVar[bool] = False  # whether an attention_mask concerns the text alone
     # Whether single blocks, called as block(sequence, ..., pe=...), can take a second image stream.
     takes_stream: ClassVar[bool] = False
+
+    def matches(self, model: Any) -> bool:
+        return is_one_of(model, self.host_classes)
 
     @abstractmethod
     def blocks(self, model: Any) -> Sequence[Any]:
