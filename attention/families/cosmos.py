@@ -15,6 +15,7 @@ import comfy.ldm.cosmos.predict2 as predict2
 import torch
 
 from ..engine import KeyValue
+from ..errors import HostError
 from .base import TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, video_size
 
@@ -49,9 +50,7 @@ class CosmosPredict2(_Cosmos):
             transformer_options: dict[str, Any] | None = None,
         ) -> torch.Tensor:
             options = transformer_options or {}
-            # Newer hosts run other packs' patches in there.
-            more = {"transformer_options": options} if _takes_options(module) else {}
-            qkv = module.compute_qkv(x, context, rope_emb=rope_emb, **more)
+            qkv = _projected(module, x, context, rope_emb, options, layer)
             q, k, v = (t.transpose(1, 2) for t in qkv)
             host = partial(predict2.optimized_attention, transformer_options=options)
             out = layer.attend(q, k, v, module.n_heads, host, project)
@@ -60,8 +59,32 @@ class CosmosPredict2(_Cosmos):
         return forward
 
 
-def _takes_options(module: Any) -> bool:
-    return "transformer_options" in inspect.signature(module.compute_qkv).parameters
+def _projected(
+    module: Any,
+    x: torch.Tensor,
+    context: torch.Tensor,
+    rope_emb: torch.Tensor | None,
+    options: dict[str, Any],
+    layer: RegionalLayer,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The module's own queries, keys and values; newer hosts run other packs' patches in there."""
+    if "transformer_options" not in inspect.signature(module.compute_qkv).parameters:
+        return module.compute_qkv(x, context, rope_emb=rope_emb)
+    others = options.get("patches", {}).get("attn2_patch", [])
+    if others:
+
+        def watch(_q: Any, k: Any, v: Any, **_: Any) -> dict[str, Any]:
+            if k is not context or v is not context:
+                raise HostError(
+                    f"Another node changes the text of {layer.family} layer {layer.index} (an "
+                    "attn2_patch). Regional prompts would go without that change: remove that "
+                    "node, or the regional patch."
+                )
+            return {}
+
+        patches = {**options["patches"], "attn2_patch": [*others, watch]}
+        options = {**options, "patches": patches}
+    return module.compute_qkv(x, context, rope_emb=rope_emb, transformer_options=options)
 
 
 class Cosmos1(_Cosmos):
