@@ -39,17 +39,18 @@ class EveryHook:
         def hook(*args: Any, **kwargs: Any) -> Any:
             self.calls[name] += 1
             if len(args) == 1 and isinstance(args[0], dict):  # the blocks of transformers
-                if "x" in args[0]:  # Wan's attention
-                    return args[0]["x"] * 1.25
-                if name in ("double_block", "single_block") and "img" in args[0]:
-                    return {**args[0], "img": args[0]["img"] * 1.25}
-                return args[0]
+                given = args[0]
+                if "x" in given and "img" not in given:  # Wan's attention
+                    return given["x"] * 1.25
+                if name in ("double_block", "single_block") and "img" in given:
+                    return {**given, "img": given["img"] * 1.25}
+                return given
             if "pe" in kwargs:  # queries, keys and values of newer hosts
                 return {"q": args[0] * 1.25} if name == "attn2_patch" else {}
             if name.endswith("output_patch"):
                 return args[0] * 1.25
             if len(args) >= 4:  # queries, text and values of the UNet
                 return (args[0] * 1.25, *args[1:3])
-            return args[0] if len(args) < 3 else args[:2]
+            return args[:2] if len(args) >= 3 else next(iter(args))
 
         return hook
