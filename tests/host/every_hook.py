@@ -40,7 +40,7 @@ class EveryHook:
             self.calls[name] += 1
             if len(args) == 1 and isinstance(args[0], dict):  # the blocks of transformers
                 given = args[0]
-                if "x" in given and "img" not in given:  # Wan's attention
+                if "x" in given and set(given) <= {"x", "q", "k", "transformer_options"}:  # Wan
                     return given["x"] * 1.25
                 if name in ("double_block", "single_block") and "img" in given:
                     return {**given, "img": given["img"] * 1.25}
