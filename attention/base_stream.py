@@ -9,14 +9,14 @@ on the sequence that the model knows, not on the stream; so it does in the publi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from .errors import HostError
 from .joint_call import JointCall, Layout
-from .sequence import take
+from .sequence import Spans, merged_spans, take
 
 
 class BaseStream:
@@ -42,6 +42,11 @@ class BaseStream:
         def extended(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
             if isinstance(kwargs.get("pe"), torch.Tensor):
                 kwargs["pe"] = self._extended_positions(kwargs["pe"])
+            if kwargs.get("modulation_dims"):
+                n_tokens = x.shape[1]
+                kwargs["modulation_dims"] = self._extended_modulation(
+                    kwargs["modulation_dims"], n_tokens
+                )
             whole = forward(self._extended(x), *args, **kwargs)
             # Between the blocks the model adds to what it is given in place: a view, so that the
             # next block finds the whole sequence without another copy.
@@ -65,12 +70,30 @@ class BaseStream:
             self._positions = (pe, torch.cat([pe, self._image(pe, dim=2)], 2))
         return self._positions[1]
 
+    def _extended_modulation(
+        self, ranges: Sequence[tuple[int, int, int]], n_tokens: int
+    ) -> list[tuple[int, int, int]]:
+        """Newer hosts modulate (first token, one past the last, index of the modulation) apart, as
+        references at time zero. The stream is modulated as the image is."""
+        end = n_tokens
+        more = []
+        for first, last in merged_spans(self._image_spans(n_tokens)):
+            for start, stop, index in ranges:
+                shared = min(last, stop) - max(first, start)
+                if shared > 0:
+                    more.append((end, end + shared, index))
+                    end += shared
+        return [*ranges, *more]
+
     def _image(self, x: torch.Tensor, dim: int) -> torch.Tensor:
-        layout = self._layout(x.shape[dim])
+        return take(x, merged_spans(self._image_spans(x.shape[dim])), dim)
+
+    def _image_spans(self, n_tokens: int) -> Spans:
+        layout = self._layout(n_tokens)
         if layout is None:
             raise HostError(
-                f"A single block has {x.shape[dim]} tokens, too few for the text and the "
+                f"A single block has {n_tokens} tokens, too few for the text and the "
                 f"{self._call.grid.n_tokens} image tokens of this call. Another patch changes the "
                 "tokens inside the model; remove it."
             )
-        return take(x, layout.image, dim)
+        return layout.image

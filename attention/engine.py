@@ -84,13 +84,17 @@ def attend(
     if len(groups) == 1 and groups[0].queries is None:
         return _one_group(q, source, groups[0], attention, partial)
     out = q.new_zeros(batch, n_tokens, heads * head_dim)
+    disjoint = all(group.queries is not None for group in groups)  # see ``Group.weight``
     for group in groups:
         if group.queries is None:
             out += _one_group(q, source, group, attention, partial)
         else:
             picked = q.index_select(2, group.queries)
             result = _one_group(picked, source, group, attention, partial)
-            out.index_add_(1, group.queries, result)
+            if group.weight is None and disjoint:
+                out.index_copy_(1, group.queries, result)
+            else:
+                out.index_add_(1, group.queries, result)
     return out
 
 
@@ -100,7 +104,8 @@ def _one_group(
     if group.query_scale is not None:
         q = q * group.query_scale[:, None].to(q.dtype)
     if group.exact:
-        out = tuned(q, [keys.gather([block]) for block in group.blocks], group.blocks)
+        pairs = [keys.gather([block]) for block in group.blocks]
+        out = tuned(q, pairs, group.blocks, getattr(partial, "scale", None))
     elif is_plain(group):
         k, v = keys.gather(group.blocks)
         out = attention(q, k, v)
@@ -122,10 +127,12 @@ def is_plain(group: Group) -> bool:
 def _merge(
     q: torch.Tensor, keys: Keys, blocks: Sequence[KeyBlock], partial: PartialAttention
 ) -> torch.Tensor:
-    """O = sum_b e^(LSE_b + lambda_b) O_b / sum_b e^(LSE_b + lambda_b), without any N x T tensor."""
-    parts = []
+    """O = sum_b e^(LSE_b + lambda_b) O_b / sum_b e^(LSE_b + lambda_b), without any N x T tensor.
+
+    Block after block into a running result, so that memory does not grow with their number.
+    """
     largest, smallest = _extremes(q, keys, blocks)
-    total = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
+    result: Partial | None = None
     for listed in _alike(blocks):
         block = listed[0]
         k, v = keys.gather(listed)
@@ -143,22 +150,27 @@ def _merge(
         if block.to_max is not None and block.to_min is not None:
             who = slice(None) if block.queries is None else block.queries
             lse = lse + block.to_max * largest[..., who] + block.to_min * smallest[..., who]
-        parts.append((block.queries, out, lse))
         if block.queries is None:
-            total = torch.logaddexp(total, lse)
-        else:
-            seen = total.index_select(2, block.queries)
-            total.index_copy_(2, block.queries, torch.logaddexp(seen, lse))
-    batch, heads, n_queries, head_dim = q.shape
-    result = q.new_zeros(batch, n_queries, heads, head_dim).transpose(1, 2)
-    for queries, out, lse in parts:
-        if queries is None:
-            share = (lse - total).exp_().to(out.dtype)
-            result.addcmul_(out, share[..., None])
-        else:
-            share = (lse - total.index_select(2, queries)).exp_().to(out.dtype)
-            result.index_add_(2, queries, out * share[..., None])
-    return result.transpose(1, 2).reshape(batch, n_queries, heads * head_dim)
+            result = (out, lse) if result is None else merged_pair(result, (out, lse))
+            continue
+        if result is None:
+            unseen = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
+            result = torch.zeros_like(q), unseen
+        before = result[0].index_select(2, block.queries), result[1].index_select(2, block.queries)
+        for whole, part in zip(result, merged_pair(before, (out, lse)), strict=True):
+            whole.index_copy_(2, block.queries, part)
+    assert result is not None  # a group has at least one block
+    return result[0].transpose(1, 2).flatten(2)
+
+
+def merged_pair(first: Partial, second: Partial) -> Partial:
+    """Two partial results of the same queries as one, by their log-sum-exp.
+
+    The first may be of queries that have seen nothing yet (-inf); the second must be finite.
+    """
+    share = torch.sigmoid(second[1] - first[1])
+    out = torch.lerp(first[0], second[0], share.to(first[0].dtype)[..., None])
+    return out, torch.logaddexp(first[1], second[1])
 
 
 def _extremes(

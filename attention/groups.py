@@ -95,7 +95,8 @@ class Group:
     Attributes:
         blocks: at least one key block.
         queries: [Q] int64 token indices without repeats, or None for all N tokens of the source.
-        weight: [Q] float mixing weight of this group's output, or None for one.
+        weight: [Q] float mixing weight of this group's output, or None for one. A group without
+            weight is the only one for its queries, unless one has all tokens of the source.
         source: whose tokens ask: IMAGE, or (joint attention only) the text of a prompt.
         query_scale: [Q] factors of the queries, or None for one.
         shared: [N] factors with which the output of a BASE_IMAGE group over all tokens is also

@@ -128,7 +128,9 @@ class JointCall:
         if key not in self._places:
             end = n_tokens - self.grid.n_tokens if streamed else n_tokens
             found = layout(end)
-            places = None if found is None else Places(self, found, ((end, n_tokens),), device)
+            places = (
+                None if found is None else Places(self, found, ((end, n_tokens),), n_tokens, device)
+            )
             self._places[key] = places
         return self._places[key]
 

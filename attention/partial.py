@@ -1,18 +1,59 @@
 """Attention with its log-sum-exp, so that partial results over several key blocks can be merged.
 
-The host's attention functions return no log-sum-exp. PyTorch's own kernels do, on CPU and on CUDA;
-elsewhere, and for inputs that no kernel takes, the scores of a bounded slice of queries are written
-out.
+A kernel of ``lse_kernels`` where one works; elsewhere the scores of a bounded slice of queries are
+written out.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
-# Scores that the written-out form holds at a time, in elements (float32: 256 MiB).
+from .lse_kernels import kernel_for
+
+# Memory of the written-out form, in elements of float32 (256 MiB); it holds about four tensors of
+# the scores' size at a time.
 MAX_SCORES = 1 << 26
 
 Partial = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class WithLse:
+    """softmax(q K^T scale + bias) V and the log of the softmax's denominator.
+
+    Attributes:
+        host: name of the host's attention function, whose kernel is preferred.
+        scale: of the scores; None for 1 / sqrt(D).
+    """
+
+    host: str = ""
+    scale: float | None = None
+
+    def __call__(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> Partial:
+        """Run it.
+
+        Args:
+            q, k, v: [B, H, Q, D], [B, H_kv, T, D], [B, H_kv, T, D] of one dtype, H a multiple of
+                H_kv; no mask.
+            bias: [Q, T] added to the scores, for small blocks of text; None for zero.
+
+        Returns:
+            ([B, H, Q, D] in q's dtype, [B, H, Q] float32).
+        """
+        k, v = (repeated(t, q.shape[1]) for t in (k, v))
+        factor: float = q.shape[-1] ** -0.5 if self.scale is None else self.scale
+        kernel = None if bias is not None else kernel_for(q, self.host)
+        if kernel is None:
+            return written_out(q, k, v, factor, bias)
+        return kernel.run(q, k, v, factor)
 
 
 def attention_with_lse(
@@ -22,38 +63,23 @@ def attention_with_lse(
     bias: torch.Tensor | None = None,
     scale: float | None = None,
 ) -> Partial:
-    """softmax(q K^T scale + bias) V and the log of the softmax's denominator.
+    """:class:`WithLse` by PyTorch's kernels."""
+    return WithLse(scale=scale)(q, k, v, bias)
+
+
+def repeated(x: torch.Tensor, heads: int) -> torch.Tensor:
+    """Keys or values [B, H_kv, T, D] of grouped queries, once for each of ``heads``."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)
+
+
+def slices(n_queries: int, held: int) -> list[slice]:
+    """Slices of the queries whose written-out scores stay within the memory.
 
     Args:
-        q, k, v: [B, H, Q, D], [B, H, T, D], [B, H, T, D] of one dtype; no mask.
-        bias: [Q, T] added to the scores, for small blocks of text; None for zero.
-        scale: of the scores; None for 1 / sqrt(D).
-
-    Returns:
-        ([B, H, Q, D] in q's dtype, [B, H, Q] float32).
+        held: elements that one query takes at the peak.
     """
-    factor: float = q.shape[-1] ** -0.5 if scale is None else scale
-    if bias is not None:
-        return written_out(q, k, v, factor, bias)
-    if q.device.type == "cpu" and q.dtype in (torch.float32, torch.bfloat16):
-        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, scale=factor)
-    if q.device.type == "cuda" and torch.version.cuda:
-        return _cuda(q, k, v, factor)
-    return written_out(q, k, v, factor)
-
-
-def _cuda(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Partial:
-    params = torch.backends.cuda.SDPAParams(q, k, v, None, 0.0, False, False)
-    # The kernel itself wants widths in steps of 8; PyTorch pads others before it gets there.
-    if q.shape[-1] % 8 == 0 and torch.backends.cuda.can_use_flash_attention(params):
-        out = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, scale=scale)
-        return out[0], out[1]
-    if torch.backends.cuda.can_use_efficient_attention(params):
-        out = torch.ops.aten._scaled_dot_product_efficient_attention(
-            q, k, v, None, True, scale=scale
-        )
-        return out[0], out[1][..., : q.shape[2]]  # the kernel pads its log-sum-exp
-    return written_out(q, k, v, scale)
+    rows = max(1, MAX_SCORES // max(1, held))
+    return [slice(start, min(start + rows, n_queries)) for start in range(0, n_queries, rows)]
 
 
 def written_out(
@@ -65,12 +91,10 @@ def written_out(
 ) -> Partial:
     """The same by plain matrix products, in slices of queries that bound the memory."""
     batch, heads, n_queries, _ = q.shape
-    rows = max(1, MAX_SCORES // max(1, batch * heads * k.shape[2]))
     keys = k.float().transpose(-1, -2)
     out = torch.empty_like(q)
     lse = torch.empty(batch, heads, n_queries, dtype=torch.float32, device=q.device)
-    for start in range(0, n_queries, rows):
-        part = slice(start, start + rows)
+    for part in slices(n_queries, 4 * batch * heads * k.shape[2]):
         scores = (q[:, :, part].float() * scale) @ keys
         if bias is not None:
             scores += bias[part]
@@ -89,12 +113,10 @@ def score_extremes(q: torch.Tensor, k: torch.Tensor) -> tuple[torch.Tensor, torc
         Two [B, H, Q] float32.
     """
     batch, heads, n_queries, head_dim = q.shape
-    rows = max(1, MAX_SCORES // max(1, batch * heads * k.shape[2]))
     keys = k.float().transpose(-1, -2) * head_dim**-0.5
     high = torch.empty(batch, heads, n_queries, dtype=torch.float32, device=q.device)
     low = torch.empty_like(high)
-    for start in range(0, n_queries, rows):
-        part = slice(start, start + rows)
+    for part in slices(n_queries, batch * heads * k.shape[2]):
         scores = q[:, :, part].float() @ keys
         high[:, :, part], low[:, :, part] = scores.amax(-1), scores.amin(-1)
     return high, low

@@ -1,4 +1,4 @@
-"""Keys and values of joint attention: one sequence that holds image and text tokens.
+"""Where the tokens of every source lie in the one sequence of joint attention.
 
 The sequence of a regional call is ``[... | T_R .. T_1 | T_0 | image | reference images]`` (families
 may order it differently): the regional texts stand before the global one, so that what the stock
@@ -8,6 +8,7 @@ model sees, global text and image, is one contiguous piece and needs no copy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -20,7 +21,7 @@ Spans = tuple[Span, ...]
 IMAGES = (IMAGE, BASE_IMAGE)
 
 
-def merged_spans(spans: Sequence[Span]) -> list[Span]:
+def merged_spans(spans: Sequence[Span]) -> Spans:
     """The same tokens in rising order, in as few spans as possible."""
     result: list[Span] = []
     for start, stop in sorted(span for span in spans if span[0] < span[1]):
@@ -28,100 +29,147 @@ def merged_spans(spans: Sequence[Span]) -> list[Span]:
             result[-1] = (result[-1][0], stop)
         else:
             result.append((start, stop))
-    return result
+    return tuple(result)
 
 
-def take(x: torch.Tensor, spans: Sequence[Span], dim: int = 2) -> torch.Tensor:
-    """The tokens of the spans; a view where they are one piece."""
-    pieces = [x.narrow(dim, a, b - a) for a, b in merged_spans(spans)]
+def take(x: torch.Tensor, spans: Spans, dim: int = 2) -> torch.Tensor:
+    """The tokens of merged spans; a view where they are one piece."""
+    pieces = [x.narrow(dim, a, b - a) for a, b in spans]
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim)
 
 
-def put(out: torch.Tensor, spans: Sequence[Span], value: torch.Tensor) -> None:
-    """Write [B, T, C] to the tokens of the spans, in rising order."""
+def put(out: torch.Tensor, spans: Spans, value: torch.Tensor) -> None:
+    """Write [B, T, C] to the tokens of merged spans."""
     offset = 0
-    for start, stop in merged_spans(spans):
+    for start, stop in spans:
         out[:, start:stop] = value[:, offset : offset + stop - start]
         offset += stop - start
 
 
-def add(out: torch.Tensor, spans: Sequence[Span], value: torch.Tensor) -> None:
-    """Add [B, T, C] to the tokens of the spans, in rising order."""
+def add(out: torch.Tensor, spans: Spans, value: torch.Tensor) -> None:
+    """Add [B, T, C] to the tokens of merged spans."""
     offset = 0
-    for start, stop in merged_spans(spans):
+    for start, stop in spans:
         out[:, start:stop] += value[:, offset : offset + stop - start]
         offset += stop - start
+
+
+class TokenLayout:
+    """Spans of every source in one sequence; worked out once per call, used in every layer.
+
+    Args:
+        spans: source index -> its tokens; ``IMAGE`` for those of the latent, ``BASE_IMAGE`` for
+            those of the second stream, where there is one.
+        always: tokens that every query sees that sees the image: registers, reference images.
+    """
+
+    def __init__(self, spans: Mapping[int, Spans], always: Spans = ()) -> None:
+        self.spans = {source: merged_spans(found) for source, found in spans.items()}
+        self.always = merged_spans(always)
+        self._keys: dict[tuple[tuple[int, bool], ...], Spans] = {}
+
+    def of(self, source: int) -> Spans:
+        """The tokens of a source."""
+        return self.spans[source]
+
+    def keys(self, blocks: Sequence[KeyBlock]) -> Spans:
+        """The tokens that blocks of whole sources let a query see."""
+        key = tuple((block.source, block.bare) for block in blocks)
+        if key not in self._keys:
+            found: list[Span] = []
+            for block in blocks:
+                found += [*self.of(block.source), *self.too(block)]
+            self._keys[key] = merged_spans(found)
+        return self._keys[key]
+
+    def too(self, block: KeyBlock) -> Spans:
+        """What is seen with a block, whichever of its source's tokens it lists."""
+        return self.always if block.source in IMAGES and not block.bare else ()
+
+    def positions(self, source: int) -> torch.Tensor:
+        """[T] int64 places of a source's tokens, on the CPU."""
+        return span_positions(self.of(source))
+
+    def key_positions(self, blocks: Sequence[KeyBlock]) -> torch.Tensor:
+        """[T] int64 places of the keys of blocks that may list single tokens, on the CPU."""
+        found = []
+        for block in blocks:
+            own = self.positions(block.source)
+            own = own if block.tokens is None else own[block.tokens.cpu()]
+            found += [own, span_positions(self.too(block))]
+        return torch.cat(found)
+
+
+def span_positions(spans: Spans) -> torch.Tensor:
+    """[T] int64 places of the tokens of some spans."""
+    ranges = [torch.arange(start, stop) for start, stop in spans]
+    return torch.cat(ranges) if ranges else torch.zeros(0, dtype=torch.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """A set of places along the token axis: a slice where they are one piece, else an index."""
+
+    index: slice | torch.Tensor
+    count: int
+
+    @classmethod
+    def at(cls, positions: torch.Tensor, device: torch.device) -> Tokens:
+        """From [T] int64 on the CPU, in this order."""
+        count = positions.numel()
+        first = int(positions[0]) if count else 0
+        if torch.equal(positions, torch.arange(first, first + count)):
+            return cls(slice(first, first + count), count)
+        return cls(positions.to(device), count)
+
+    def of(self, x: torch.Tensor) -> torch.Tensor:
+        """The tokens of [B, H, S, D]; a view where they are one piece."""
+        if isinstance(self.index, slice):
+            return x[:, :, self.index]
+        return x.index_select(2, self.index)
+
+    def write(self, out: torch.Tensor, value: torch.Tensor) -> None:
+        """Put [B, T, C] to these places of [B, S, C]."""
+        if isinstance(self.index, slice):
+            out[:, self.index] = value
+        else:
+            out.index_copy_(1, self.index, value)
+
+    def write_heads(self, out: torch.Tensor, value: torch.Tensor) -> None:
+        """Put [B, H, T, D] to these places of [B, S, H * D]."""
+        target = out.unflatten(2, (value.shape[1], -1)).transpose(1, 2)
+        if isinstance(self.index, slice):
+            target[:, :, self.index] = value
+        else:
+            target.index_copy_(2, self.index, value)
 
 
 class SequenceKeys:
     """Keys and values of every source of one sequence.
 
     Args:
-        k, v: [B, H, S, D] of the whole sequence. Tokens beside the image may be overwritten for
-            the length of one attention call and are put back (see ``_gathered``).
-        spans: source index -> its tokens; ``IMAGE`` for those of the latent, ``BASE_IMAGE`` for
-            those of the second stream, where there is one.
-        always: tokens that every query sees that sees the image: registers, reference images.
+        k, v: [B, H, S, D] of the whole sequence.
+        layout: of that sequence.
     """
 
-    def __init__(
-        self, k: torch.Tensor, v: torch.Tensor, spans: Mapping[int, Spans], always: Spans = ()
-    ) -> None:
+    def __init__(self, k: torch.Tensor, v: torch.Tensor, layout: TokenLayout) -> None:
         self._k, self._v = k, v
-        self._spans = spans
-        self._always = always
-        self._borrowed: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._layout = layout
 
     def gather(self, blocks: Sequence[KeyBlock]) -> KeyValue:
-        """(k, v) of the blocks. Valid until the next call."""
-        self.give_back()
+        """(k, v) of the blocks."""
         if all(block.tokens is None and block.scale == 1.0 for block in blocks):
-            return self._gathered([span for block in blocks for span in self._of(block)])
+            spans = self._layout.keys(blocks)
+            return take(self._k, spans), take(self._v, spans)
         return joined(self._pick(block) for block in blocks)
-
-    def give_back(self) -> None:
-        """Restore the tokens that the last ``gather`` overwrote."""
-        for place, saved in self._borrowed:
-            place.copy_(saved)
-        self._borrowed.clear()
-
-    def _of(self, block: KeyBlock) -> Spans:
-        spans = self._spans[block.source]
-        return spans + self._always if block.source in IMAGES and not block.bare else spans
 
     def _pick(self, block: KeyBlock) -> KeyValue:
         if block.tokens is None:
-            k, v = take(self._k, self._of(block)), take(self._v, self._of(block))
+            spans = self._layout.keys([block])
+            k, v = take(self._k, spans), take(self._v, spans)
         else:
-            spans = self._spans[block.source]
-            k, v = (take(t, spans).index_select(2, block.tokens) for t in (self._k, self._v))
-            if block.source in IMAGES and self._always and not block.bare:
-                more = take(self._k, self._always), take(self._v, self._always)
-                k, v = joined([(k, v), more])
+            own, too = self._layout.of(block.source), self._layout.too(block)
+            k, v = (take(t, own).index_select(2, block.tokens) for t in (self._k, self._v))
+            if too:
+                k, v = joined([(k, v), (take(self._k, too), take(self._v, too))])
         return (k if block.scale == 1.0 else k * block.scale), v
-
-    def _gathered(self, spans: Sequence[Span]) -> KeyValue:
-        """The tokens of the spans. The largest piece, mostly the image, stays where it is, and the
-        rest is copied to the place beside it: a copy for every region of all the image's keys and
-        values would take their memory once more."""
-        pieces = merged_spans(spans)
-        start, stop = max(pieces, key=_length)
-        rest = [piece for piece in pieces if piece != (start, stop)]
-        needed = sum(map(_length, rest))
-        if needed <= start:
-            place, whole = (start - needed, start), (start - needed, stop)
-        elif needed <= self._k.shape[2] - stop:
-            place, whole = (stop, stop + needed), (start, stop + needed)
-        else:
-            return take(self._k, spans), take(self._v, spans)
-        if rest:
-            for tensor in (self._k, self._v):
-                copied = take(tensor, rest).clone()  # the place may hold part of it
-                target = tensor[:, :, slice(*place)]
-                self._borrowed.append((target, target.clone()))
-                target.copy_(copied)
-        return self._k[:, :, slice(*whole)], self._v[:, :, slice(*whole)]
-
-
-def _length(span: Span) -> int:
-    return span[1] - span[0]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 
-from . import partial
 from .groups import KeyBlock
+from .partial import repeated, slices
 
 
 def as_column(boost: float | torch.Tensor) -> float | torch.Tensor:
@@ -24,6 +24,7 @@ def tuned(
     q: torch.Tensor,
     pairs: Sequence[tuple[torch.Tensor, torch.Tensor]],
     blocks: Sequence[KeyBlock],
+    scale: float | None = None,
 ) -> torch.Tensor:
     """A' = A e^(boost (match - A)) block by block, rows normalised anew, times V.
 
@@ -31,21 +32,20 @@ def tuned(
 
     Args:
         q: [B, H, Q, D].
-        pairs: (k, v) [B, H, T_b, D] of each block.
+        pairs: (k, v) [B, H_kv, T_b, D] of each block, H a multiple of H_kv.
         blocks: the same number.
+        scale: of the scores; None for 1 / sqrt(D).
 
     Returns:
         [B, Q, C] in q's dtype.
     """
     batch, heads, n_queries, head_dim = q.shape
-    keys = torch.cat([k for k, _ in pairs], 2).float().transpose(-1, -2) * head_dim**-0.5
-    values = torch.cat([v for _, v in pairs], 2)
+    keys, values = (repeated(torch.cat(listed, 2), heads) for listed in zip(*pairs, strict=True))
+    keys = keys.float().transpose(-1, -2) * (head_dim**-0.5 if scale is None else scale)
     sizes = [k.shape[2] for k, _ in pairs]
-    # The map, its exponents and their product are held at a time.
-    rows = max(1, partial.MAX_SCORES // (4 * batch * heads * sum(sizes)))
     out = torch.empty_like(q)
-    for start in range(0, n_queries, rows):
-        part = slice(start, min(start + rows, n_queries))
+    # The map, its exponents and their product are held at a time.
+    for part in slices(n_queries, 4 * batch * heads * sum(sizes)):
         scores = q[:, :, part].float() @ keys
         for block, columns in zip(blocks, scores.split(sizes, -1), strict=True):
             _shift(columns, block, part)

@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import comfy.model_base
-
 from ..joint_call import JointCall, Layout
 from .joint import JointFamily
 
 
 class AuraFlow(JointFamily):
     name = "AuraFlow"
-
-    def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.AuraFlow
+    host_classes = ("AuraFlow",)
 
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import comfy.model_base
 import torch
 
 from ..prompts import Text
@@ -49,6 +51,12 @@ class Family(Protocol):
     attention: AttentionKind  # which rules it can do
     text_keys: tuple[str, ...]  # tensors that an encoded prompt must have
 
+    @property
+    def host_classes(self) -> tuple[str, ...]:
+        """Classes of ``comfy.model_base``, exactly: what derives from them is another model, with
+        tokens of its own. A host may lack some."""
+        ...
+
     def matches(self, model: Any) -> bool:
         """Whether this family can patch the model."""
         ...
@@ -79,3 +87,8 @@ class Family(Protocol):
         """Patch the network for one call and say what to call it with; restores it on exit, also
         after an exception."""
         ...
+
+
+def is_one_of(model: Any, names: Iterable[str]) -> bool:
+    """Whether a model is of one of these classes of ``comfy.model_base`` itself."""
+    return type(model) in (getattr(comfy.model_base, name, None) for name in names)

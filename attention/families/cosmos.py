@@ -5,16 +5,17 @@ Cosmos 1 keeps its tokens first and its rows second, and nests its attention dee
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import comfy.ldm.cosmos.blocks as cosmos1
 import comfy.ldm.cosmos.predict2 as predict2
-import comfy.model_base
 import torch
 
 from ..engine import KeyValue
+from ..errors import HostError
 from .base import TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, video_size
 
@@ -28,9 +29,7 @@ class _Cosmos(CrossAttentionFamily):
 
 class CosmosPredict2(_Cosmos):
     name = "Cosmos-Predict2"
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.CosmosPredict2)
+    host_classes = ("CosmosPredict2",)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [block.cross_attn for block in model.diffusion_model.blocks]
@@ -50,22 +49,47 @@ class CosmosPredict2(_Cosmos):
             rope_emb: torch.Tensor | None = None,
             transformer_options: dict[str, Any] | None = None,
         ) -> torch.Tensor:
-            host = partial(
-                predict2.optimized_attention, transformer_options=transformer_options or {}
-            )
-            qkv = module.compute_qkv(x, context, rope_emb=rope_emb)
+            options = transformer_options or {}
+            qkv = _projected(module, x, context, rope_emb, options, layer)
             q, k, v = (t.transpose(1, 2) for t in qkv)
+            host = partial(predict2.optimized_attention, transformer_options=options)
             out = layer.attend(q, k, v, module.n_heads, host, project)
             return module.output_dropout(module.output_proj(out))
 
         return forward
 
 
+def _projected(
+    module: Any,
+    x: torch.Tensor,
+    context: torch.Tensor,
+    rope_emb: torch.Tensor | None,
+    options: dict[str, Any],
+    layer: RegionalLayer,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The module's own queries, keys and values; newer hosts run other packs' patches in there."""
+    if "transformer_options" not in inspect.signature(module.compute_qkv).parameters:
+        return module.compute_qkv(x, context, rope_emb=rope_emb)
+    others = options.get("patches", {}).get("attn2_patch", [])
+    if others:
+
+        def watch(_q: Any, k: Any, v: Any, **_: Any) -> dict[str, Any]:
+            if k is not context or v is not context:
+                raise HostError(
+                    f"Another node changes the text of {layer.family} layer {layer.index} (an "
+                    "attn2_patch). Regional prompts would go without that change: remove that "
+                    "node, or the regional patch."
+                )
+            return {}
+
+        patches = {**options["patches"], "attn2_patch": [*others, watch]}
+        options = {**options, "patches": patches}
+    return module.compute_qkv(x, context, rope_emb=rope_emb, transformer_options=options)
+
+
 class Cosmos1(_Cosmos):
     name = "Cosmos 1"
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.CosmosVideo)
+    host_classes = ("CosmosVideo",)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [

@@ -23,7 +23,7 @@ from ..errors import HostError, PromptError
 from ..prompts import Text
 from ..rules import AttentionKind, Couple, Rule
 from ..scoped import scoped_forwards
-from .base import CallInputs
+from .base import CallInputs, is_one_of
 
 # Which tokens of the global prompt some rows really have; None for all.
 OwnTokens = Callable[[slice], torch.Tensor | slice | None]
@@ -33,8 +33,12 @@ class CrossAttentionFamily(ABC):
     """Base of the cross-attention families. A subclass says how to find modules and tokens."""
 
     name: str
+    host_classes: tuple[str, ...]
     attention: AttentionKind = "cross"
     text_keys: tuple[str, ...] = ("cross_attn",)
+
+    def matches(self, model: Any) -> bool:
+        return is_one_of(model, self.host_classes)
 
     @abstractmethod
     def modules(self, model: Any) -> Sequence[Any]:

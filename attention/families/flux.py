@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import comfy.model_base
-
 from ..errors import HostError
 from ..joint_call import JointCall
 from .base import CallInputs
@@ -20,10 +18,8 @@ from .joint import JointFamily
 
 class Flux(JointFamily):
     name = "Flux"
+    host_classes = ("Flux",)
     takes_stream: ClassVar[bool] = True
-
-    def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.Flux
 
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model

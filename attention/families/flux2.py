@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import comfy.model_base
 import torch
 
 from ..joint_call import JointCall
@@ -25,10 +24,7 @@ LEAST_TOKENS = 512
 
 class Flux2(Flux):
     name = "Flux.2"
-
-    def matches(self, model: Any) -> bool:
-        kind = getattr(comfy.model_base, "Flux2", None)  # newer than the oldest supported host
-        return kind is not None and type(model) is kind
+    host_classes = ("Flux2",)
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
         states = text["cross_attn"].to(device)

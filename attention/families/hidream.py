@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import comfy.model_base
 import torch
 
 from ..errors import HostError
@@ -33,10 +32,8 @@ class TwoTexts(NamedTuple):
 
 class HiDream(JointFamily):
     name = "HiDream"
+    host_classes = ("HiDream",)
     text_keys: tuple[str, ...] = ("cross_attn", "conditioning_llama3")
-
-    def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.HiDream
 
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model

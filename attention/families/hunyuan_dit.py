@@ -24,15 +24,13 @@ from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
 
 class HunyuanDiT(CrossAttentionFamily):
     name = "HunyuanDiT"
+    host_classes = ("HunyuanDiT",)
     text_keys: tuple[str, ...] = (
         "cross_attn",
         "attention_mask",
         "conditioning_mt5xl",
         "attention_mask_mt5xl",
     )
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.HunyuanDiT)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [block.attn2 for block in model.diffusion_model.blocks]

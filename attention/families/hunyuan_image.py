@@ -1,8 +1,8 @@
-"""HunyuanImage 2.1: double, then single blocks over [image | prompt | text to be written].
+"""HunyuanImage 2.1: double, then single blocks over [prompt | text to be written | image].
 
 What a prompt quotes is encoded once more, by characters (ByT5), and follows the prompt; prompts
-that quote nothing have no such part. Text has no positions. The prompt's refiner, which also looks
-at the mean of its tokens, is run on each prompt alone.
+that quote nothing have no such part. Older hosts have the image in front. Text has no positions.
+The prompt's refiner, which also looks at the mean of its tokens, is run on each prompt alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import comfy.model_base
 import torch
 
 from ..joint_call import JointCall, Layout, Lengths, TextSpans
@@ -34,11 +33,8 @@ class QuotingText(NamedTuple):
 
 class HunyuanImage(JointFamily):
     name = "HunyuanImage 2.1"
+    host_classes = ("HunyuanImage21",)
     takes_stream = True
-
-    def matches(self, model: Any) -> bool:
-        known = getattr(comfy.model_base, "HunyuanImage21", None)
-        return known is not None and type(model) is known
 
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model
@@ -90,13 +86,18 @@ class HunyuanImage(JointFamily):
         if n_tokens != n_image + n_prompt + n_quoted:
             return None
 
+        # Older hosts have the image in front.
+        image_first = getattr(self.blocks(model)[0], "flipped_img_txt", False)
+        first = n_image if image_first else 0
+        image = (0, n_image) if image_first else (n_prompt + n_quoted, n_tokens)
+
         def text(spans: TextSpans) -> Spans:
-            starts = n_image, n_image + n_prompt
+            starts = first, first + n_prompt
             return tuple(
                 (start + a, start + b) for (a, b), start in zip(spans, starts, strict=True)
             )
 
-        return Layout(text, image=((0, n_image),))
+        return Layout(text, image=(image,))
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:

@@ -21,11 +21,11 @@ from ..base_stream import BaseStream
 from ..call_plan import CallPlan, TextCache
 from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths, joint_call
-from ..partial import Partial, attention_with_lse
+from ..partial import WithLse
 from ..prompts import Text
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
 from ..scoped import scoped_forwards, without_compile
-from .base import CallInputs, TokenShape
+from .base import CallInputs, TokenShape, is_one_of
 
 OVERRIDE = "optimized_attention_override"
 
@@ -34,11 +34,15 @@ class JointFamily(ABC):
     """Base of the joint families. A subclass says how to find blocks and tokens."""
 
     name: str
+    host_classes: tuple[str, ...]
     attention: AttentionKind = "joint"
     text_keys: tuple[str, ...] = ("cross_attn",)
     takes_mask: ClassVar[bool] = False  # whether an attention_mask concerns the text alone
     # Whether single blocks, called as block(sequence, ..., pe=...), can take a second image stream.
     takes_stream: ClassVar[bool] = False
+
+    def matches(self, model: Any) -> bool:
+        return is_one_of(model, self.host_classes)
 
     @abstractmethod
     def blocks(self, model: Any) -> Sequence[Any]:
@@ -276,14 +280,8 @@ class _Override:
         def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             return self._host(func, q, k, v, heads, mask=None, **kw)
 
-        def with_lse(
-            q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None = None
-        ) -> Partial:
-            if k.shape[1] != q.shape[1]:  # grouped queries
-                k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], 1) for t in (k, v))
-            return attention_with_lse(q, k, v, bias, kw.get("scale"))
-
-        out = places.attend(layer, q, k, v, attention, with_lse)
+        partial = WithLse(getattr(func, "__name__", ""), kw.get("scale"))
+        out = places.attend(layer, q, k, v, attention, partial)
         if skip_output_reshape:
             return out.unflatten(2, (heads, -1)).transpose(1, 2)
         return out

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
-import comfy.model_base
 import torch
 
 from ..engine import KeyValue
@@ -23,10 +22,8 @@ from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype,
 
 class LTXV(CrossAttentionFamily):
     name = "LTX-Video"
+    host_classes = ("LTXV",)
     text_keys: tuple[str, ...] = ("cross_attn", "attention_mask")
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.LTXV)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [block.attn2 for block in model.diffusion_model.transformer_blocks]

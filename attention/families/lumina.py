@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import comfy.model_base
 import torch
 
 from ..errors import HostError
@@ -39,10 +38,11 @@ class Caption(NamedTuple):
 
 class Lumina2(JointFamily):
     name = "Lumina 2"
+    host_classes = ("Lumina2",)
     takes_mask = True  # of the caption, in its refiner
 
     def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.Lumina2 and not _is_z_image(model)
+        return super().matches(model) and not _is_z_image(model)
 
     def blocks(self, model: Any) -> Sequence[Any]:
         return model.diffusion_model.layers
@@ -98,7 +98,7 @@ class ZImage(Lumina2):
     name = "Z-Image"
 
     def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.Lumina2 and _is_z_image(model)
+        return JointFamily.matches(self, model) and _is_z_image(model)
 
 
 def _refuse_references(family: str, inputs: CallInputs) -> None:

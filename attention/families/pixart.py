@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import comfy.ldm.pixart.blocks as blocks
-import comfy.model_base
 import torch
 
 from ..engine import KeyValue
@@ -21,9 +20,7 @@ from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
 
 class PixArt(CrossAttentionFamily):
     name = "PixArt"
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.PixArt)
+    host_classes = ("PixArt",)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [block.cross_attn for block in model.diffusion_model.blocks]

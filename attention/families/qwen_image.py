@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import comfy.model_base
 import torch
 
 from ..joint_call import JointCall
@@ -21,9 +20,7 @@ from .joint import JointFamily, restarted
 
 class QwenImage(JointFamily):
     name = "Qwen-Image"
-
-    def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.QwenImage
+    host_classes = ("QwenImage",)
 
     def blocks(self, model: Any) -> Sequence[Any]:
         return model.diffusion_model.transformer_blocks

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import comfy.model_base
 import torch
 
 from ..joint_call import JointCall
@@ -21,9 +20,7 @@ from .joint import JointFamily, text_by_text
 
 class SD3(JointFamily):
     name = "SD3"
-
-    def matches(self, model: Any) -> bool:
-        return type(model) is comfy.model_base.SD3
+    host_classes = ("SD3",)
 
     def blocks(self, model: Any) -> Sequence[Any]:
         return model.diffusion_model.joint_blocks

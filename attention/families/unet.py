@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import comfy.ldm.modules.attention as host_attention
-import comfy.model_base
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, UNetModel
 
@@ -65,6 +64,9 @@ def _sites(net: Any) -> list[_Site]:
 
 class UNet(CrossAttentionFamily):
     """What Stable Diffusion and SDXL share."""
+
+    def matches(self, model: Any) -> bool:
+        return super().matches(model) and _is_text_unet(model)
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [site.attn2 for site in _sites(model.diffusion_model)]
@@ -137,18 +139,12 @@ class UNet(CrossAttentionFamily):
 
 class StableDiffusion(UNet):
     name = "Stable Diffusion 1/2"
-
-    def matches(self, model: Any) -> bool:
-        known = (comfy.model_base.BaseModel, comfy.model_base.SD15_instructpix2pix)
-        return type(model) in known and _is_text_unet(model)
+    host_classes = ("BaseModel", "SD15_instructpix2pix")
 
 
 class SDXL(UNet):
     name = "SDXL"
-
-    def matches(self, model: Any) -> bool:
-        known = (comfy.model_base.SDXL, comfy.model_base.SDXLRefiner)
-        return isinstance(model, known) and _is_text_unet(model)
+    host_classes = ("SDXL", "SDXLRefiner", "SDXL_instructpix2pix")
 
 
 def _is_text_unet(model: Any) -> bool:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import comfy.ldm.wan.model as wan
-import comfy.model_base
 import torch
 
 from ..call_plan import CallPlan
@@ -27,9 +26,7 @@ REFERENCES = ("reference_latent", "time_dim_concat", "reference_motion")
 
 class Wan(CrossAttentionFamily):
     name = "Wan"
-
-    def matches(self, model: Any) -> bool:
-        return isinstance(model, comfy.model_base.WAN21)
+    host_classes = ("WAN21", "WAN22", "WAN21_Camera")
 
     def modules(self, model: Any) -> Sequence[Any]:
         return [block.cross_attn for block in model.diffusion_model.blocks]

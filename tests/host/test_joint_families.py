@@ -140,8 +140,9 @@ def test_equal_prompts_have_equal_keys(name):
     model.model_options["transformer_options"]["optimized_attention_override"] = spy
     model = patch(tiny, model, [tiny.conditioning(BASE)] * 2)
     run(tiny, model, marked(tiny), cfg=1.0, steps=1)
-    torch.testing.assert_close(keys[1], keys[0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(keys[2], keys[0], atol=1e-5, rtol=1e-5)
+    found = torch.cat(keys)[:3]  # texts of equal lengths may come as rows of one call
+    assert len(found) == 3
+    torch.testing.assert_close(found, found[:1].expand_as(found), atol=1e-5, rtol=1e-5)
 
 
 # --- HiDream

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from regional_dit.attention.errors import HostError
+from regional_dit.attention.rules import RegionalPromptingFlux
 from tiny_joint import TINY
 from tiny_joint_case import BASE, EVERYWHERE, LEFT, N_IMAGE, NEGATIVE, RIGHT, shared_case
 from tiny_joint_runs import marked, patch, run
@@ -42,6 +43,24 @@ def test_references_take_part(name):
     other = patch(tiny, model, [tiny.conditioning(s) for s in (LEFT, RIGHT)])
     out = tiny.sample(other, marked(tiny, **given), negative)
     assert out.isfinite().all() and (out - stock).abs().max() > 0.01
+
+
+# The host's own Flux.1 does not run with "index_timestep_zero".
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("Flux", "index"), ("Flux.2", "index"), ("Flux.2", "index_timestep_zero")],
+)
+def test_the_second_stream_is_modulated_as_the_image(name, method):
+    """Hosts may modulate references as at time zero; the image's second stream is none of them."""
+    case = shared_case(name)
+    given = {**references(name), "reference_latents_method": method}
+    tiny, model = case.tiny, case.model
+    negative = tiny.conditioning(NEGATIVE)
+    stock = tiny.sample(model, tiny.conditioning(BASE, **given), negative)
+    rule = RegionalPromptingFlux(base_ratio=1.0, inject_steps=99)
+    regional = patch(tiny, model, [tiny.conditioning(s) for s in (LEFT, RIGHT)], rule=rule)
+    out = tiny.sample(regional, marked(tiny, **given), negative)
+    torch.testing.assert_close(out, stock, atol=1e-4, rtol=1e-4)
 
 
 def test_references_stay_with_the_global_prompt():

@@ -22,6 +22,7 @@ from tiny_cross_models import (
     sdxl,
     sdxl_pooled,
     wan22,
+    wan_camera,
     wan_i2v,
     wan_i2v_image,
     wan_t2v,
@@ -153,6 +154,9 @@ TINY: dict[str, TinyCross] = {
         "k",
         (3, 7, 5),
         extra=wan_i2v_image,
+    ),
+    "wan_camera": TinyCross(
+        wan_camera, "Wan", 40, (16, 3, 8, 6), (2,) * 3, "blocks.0.cross_attn", "k", (3, 7, 5)
     ),
     "wan22": TinyCross(
         wan22, "Wan", 40, (48, 3, 8, 6), (2,) * 3, "blocks.0.cross_attn", "k", (3, 7, 5)

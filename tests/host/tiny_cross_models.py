@@ -104,6 +104,14 @@ def wan22() -> Build:
     return config, comfy.model_base.WAN22, {"image_to_video": True}
 
 
+def wan_camera() -> Build:
+    """Image to video along a camera's path; an adapter adds to the patches, no token is added."""
+    config = comfy.supported_models.WAN22_Camera(
+        {**WAN, "model_type": "camera_2.2", "in_dim": 32, "in_dim_control_adapter": 24}
+    )
+    return config, comfy.model_base.WAN21_Camera, {}
+
+
 def wan_i2v() -> Build:
     config = comfy.supported_models.WAN21_I2V({**WAN, "model_type": "i2v", "in_dim": 36})
     return config, comfy.model_base.WAN21, {"image_to_video": True}

@@ -89,8 +89,9 @@ class DenseRule:
 
     def attend(self, places: Any, layer: int, q: Any, k: Any, v: Any) -> torch.Tensor:
         """All rows are regional; q, k, v [B, H, S, D]."""
-        (spans_of,) = places._spans
-        (spans,) = spans_of.values()
+        (layouts,) = places.layouts
+        (layout,) = layouts.values()
+        spans = layout.spans
         where = {
             source: torch.tensor([t for a, b in spans[source] for t in range(a, b)])
             for source in spans

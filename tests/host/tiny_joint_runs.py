@@ -8,6 +8,7 @@ import torch
 from regional_dit.attention.host import install
 from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_dit.attention.regions import RegionSet
+from regional_dit.attention.rules import Rule
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
@@ -15,13 +16,19 @@ from tiny_joint import TinyJoint
 from tiny_joint_case import BASE, HARD, NEGATIVE, UID
 
 
-def patch(tiny: TinyJoint, model: Any, conds: list[Any], regions: RegionSet | None = None) -> Any:
+def patch(
+    tiny: TinyJoint,
+    model: Any,
+    conds: list[Any],
+    regions: RegionSet | None = None,
+    rule: Rule = HARD,
+) -> Any:
     """The model with these regional conditionings, one for the whole canvas or side by side."""
     texts = tuple(text_from_conditioning(cond, "region") for cond in conds)
     regions = regions or split_canvas(1, len(conds))
     prompts = RegionalPrompts(UID, regions, texts, ("",) * len(conds))
     layers = tuple(range(tiny.n_layers))
-    return install(model, RegionalPatch(prompts, HARD, layers, PercentRange()))
+    return install(model, RegionalPatch(prompts, rule, layers, PercentRange()))
 
 
 def run(tiny: TinyJoint, model: Any, positive: Any, **kwargs: Any) -> torch.Tensor:

@@ -1,0 +1,100 @@
+"""PyTorch's variable-length attention kernel, for packed sequences of unequal lengths (CUDA)."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+import torch
+
+_LOG = logging.getLogger(__name__)
+_TOLERANCE = 0.05
+
+
+def is_usable(q: torch.Tensor) -> bool:
+    """Whether the kernel is there and gives the right numbers for such queries [B, H, Q, D]."""
+    if q.device.type != "cuda" or q.dtype not in (torch.float16, torch.bfloat16):
+        return False
+    fault = _fault(q.device, q.dtype, q.shape[-1])
+    return fault is None
+
+
+def attend_with_lse(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    queries: tuple[int, ...],
+    keys: tuple[int, ...],
+    scale: float | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention of packed sequences, each with its own keys.
+
+    Args:
+        q: [B, H, sum of queries, D].
+        k, v: [B, H_kv, sum of keys, D].
+        queries, keys: lengths of the sequences.
+        scale: of the scores; None for 1 / sqrt(D).
+
+    Returns:
+        [B, H, sum of queries, D] in q's dtype, and [B, H, sum of queries] float32.
+    """
+    where = _starts(queries, q.device), _starts(keys, q.device), max(queries), max(keys)
+    rows = [_one_row(q[i], k[i], v[i], where, scale) for i in range(q.shape[0])]
+    if len(rows) == 1:
+        return rows[0][0][None], rows[0][1][None]
+    return torch.stack([out for out, _ in rows]), torch.stack([lse for _, lse in rows])
+
+
+def _one_row(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    where: tuple[torch.Tensor, torch.Tensor, int, int],
+    scale: float | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """[H, T, D] of one batch row; ``where`` is the starts and the longest of queries and keys."""
+    from torch.nn.attention.varlen import AuxRequest, varlen_attn
+
+    options: dict[str, Any] = {"scale": scale, "return_aux": AuxRequest(lse=True)}
+    if k.shape[0] != q.shape[0]:
+        options["enable_gqa"] = True
+    asked, keys, values = (t.transpose(0, 1) for t in (q, k, v))
+    out, lse = varlen_attn(asked, keys, values, *where, **options)
+    return out.transpose(0, 1), lse
+
+
+@cache
+def _starts(lengths: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """[n + 1] int32: where each sequence begins, and where the last one ends."""
+    return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device)
+
+
+@cache
+def _fault(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
+    """What keeps the kernel from being used; tried once on three short sequences."""
+    generator = torch.Generator().manual_seed(0)
+    queries, keys = (5, 33, 80), (16, 7, 129)
+    q, k, v = (
+        torch.randn(1, 2, sum(lengths), width, generator=generator).to(device, dtype)
+        for lengths in (queries, keys, keys)
+    )
+    fault = None
+    try:
+        out, lse = attend_with_lse(q, k, v, queries, keys, width**-0.5)
+        parts = (q.split(queries, 2), k.split(keys, 2), v.split(keys, 2))
+        got = zip(out.split(queries, 2), lse.split(queries, 2), strict=True)
+        for (part, part_lse), (asked, seen, values) in zip(
+            got, zip(*parts, strict=True), strict=True
+        ):
+            scores = asked.float() @ seen.float().transpose(-1, -2) * width**-0.5
+            wrong = (part.float() - scores.softmax(-1) @ values.float()).abs().max()
+            apart = max(float(wrong), float((part_lse - scores.logsumexp(-1)).abs().max()))
+            if not apart <= _TOLERANCE:
+                fault = f"its result is {apart:.2g} off"
+    except Exception as error:  # an older PyTorch, a device without it
+        fault = f"{type(error).__name__}: {error}"
+    if fault is not None:
+        _LOG.info("Regional prompts: variable-length attention is not used: %s", fault)
+    return fault
