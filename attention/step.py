@@ -43,7 +43,9 @@ class Step:
     def index(self) -> int:
         """0-based step, the last one whose sigma is at or above the current one.
 
-        Samplers that evaluate between two steps thus count as in the step that they began.
+        By sigma alone, as no hook tells the step: an evaluation between two steps counts as in the
+        one that it began; one with added noise (churn) as in the step before, and Heun's second
+        one, which is at the next sigma, as in the next step.
         """
         above = sum(sigma >= self.sigma * (1 - 1e-5) for sigma in self._schedule[:-1])
         return max(0, above - 1)
