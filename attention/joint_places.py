@@ -11,7 +11,7 @@ from .cascade import Piece, pieces
 from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .partial import WithLse
 from .registers import REGISTERS, register_group
-from .sequence import Spans, TokenLayout, merged_spans, put, take
+from .sequence import Span, Spans, TokenLayout, Tokens, merged_spans, span_positions
 
 if TYPE_CHECKING:
     from .joint_call import JointCall, Layout
@@ -45,10 +45,14 @@ class Places:
     ) -> None:
         base = layout.text(call.base_spans)
         self._call, self._n_tokens, self._device = call, n_tokens, device
-        self._always = merged_spans((*layout.registers, *layout.references))
-        self._references = merged_spans(layout.references)
-        self._stock = merged_spans((*base, *layout.image, *self._always))
-        self._stock_stream = merged_spans((*base, *stream, *self._always))
+
+        def tokens(*spans: Span) -> Tokens:
+            return Tokens.at(span_positions(merged_spans(spans)), device)
+
+        always = merged_spans((*layout.registers, *layout.references))
+        self._always, self._references = tokens(*always), tokens(*layout.references)
+        self._stock = tokens(*base, *layout.image, *always)
+        self._stock_stream = tokens(*base, *stream, *always)
         has_stream = bool(merged_spans(stream))
         self._streamed = [has_stream and bool(row.stream_layers()) for row in call.regional]
         self._n_registers = sum(b - a for a, b in layout.registers)
@@ -62,7 +66,7 @@ class Places:
             {
                 set_id: TokenLayout(
                     {**common, **{r: layout.text(at) for r, at in enumerate(texts.spans, start=1)}},
-                    self._always,
+                    always,
                 )
                 for set_id, texts in row.sets.items()
             }
@@ -84,12 +88,9 @@ class Places:
         batch, heads, n_tokens, head_dim = q.shape
         out = q.new_zeros(batch, n_tokens, heads * head_dim)
 
-        def as_stock(rows: slice, asking: Spans, seen: Spans) -> None:
-            put(
-                out[rows],
-                asking,
-                attention(take(q[rows], asking), take(k[rows], seen), take(v[rows], seen)),
-            )
+        def as_stock(rows: slice, asking: Tokens, seen: Tokens) -> None:
+            answer = attention(asking.of(q[rows]), seen.of(k[rows]), seen.of(v[rows]))
+            asking.write(out[rows], answer)
 
         for rows in self._call.plain:
             as_stock(rows, self._stock, self._stock)
@@ -111,7 +112,7 @@ class Places:
                 for piece in self._pieces_of(_stream_groups(job), layout):
                     piece.run(*own, attention, partial)
             alone = self._references if job is not None else self._always
-            if alone and (job is not None or streamed):
+            if alone.count and (job is not None or streamed):
                 as_stock(rows, alone, self._stock_stream if streamed else self._stock)
         return out
 
