@@ -49,6 +49,11 @@ class Draft:
             phrase = replace(phrase, relations=(*phrase.relations, relation))
         self.phrases[index] = phrase
 
+    def extend(self, index: int, words: str) -> None:
+        """More words at the end of a phrase that is there."""
+        phrase = self.phrases[index]
+        self.phrases[index] = replace(phrase, text=f"{phrase.text}, {words}")
+
     def place_alone(self, place: Place) -> None:
         """A part that is only a position: of the phrase before it, unless that one has one."""
         if self.phrases and self.phrases[-1].place is None and self.waiting is None:

@@ -35,7 +35,8 @@ LOOKS = words("""
     futuristic cyberpunk young elderly beautiful pretty cute ugly handsome lovely delicate fresh
     ripe rotten cozy cosy warm cold cool hot happy sad angry curly straight bushy leafy grassy snowy
     sandy rocky icy cloudy stormy sunny rainy starry bald thick thin wavy slim fat chubby muscular
-    majestic mighty calm fierce tame wild sleepy polished
+    majestic mighty calm fierce tame wild sleepy polished shallow cracked steep juicy crisp crunchy plump prickly spiky
+    bumpy jagged silky velvety sleek sturdy fragile delicious fragrant sparkly leafless barren lush
 """)
 SIZES = words("""
     big small large tiny huge little tall short long giant gigantic enormous miniature massive wide
@@ -117,3 +118,15 @@ RATHER_LOW = words("""
     chair armchair table sofa couch bed bench desk stool dog cat puppy kitten rabbit car river road
     water lake flower flowers box ball shoe shoes
 """)
+# Things that reach across a picture, and words for how large a thing is: (width, height) as factors
+# on an even cell.
+WIDE = words("""
+    sky sea ocean ground floor wall horizon lawn meadow beach desert field river street road skyline
+    mountains hills clouds aurora forest ceiling curtain canyon valley lake
+""")
+SIZE_FACTORS = {
+    "tiny": (0.5, 0.5), "miniature": (0.5, 0.5), "little": (0.65, 0.65), "small": (0.65, 0.65),
+    "big": (1.4, 1.4), "large": (1.4, 1.4), "huge": (1.8, 1.8), "giant": (1.8, 1.8),
+    "gigantic": (1.8, 1.8), "enormous": (1.8, 1.8), "massive": (1.8, 1.8), "tall": (0.85, 1.5),
+    "wide": (1.5, 0.85), "long": (1.5, 0.85), "narrow": (0.65, 1.0),
+}  # fmt: skip

@@ -9,12 +9,16 @@ from . import clauses_en
 from . import lexicon_en as en
 from . import patterns_en as patterns
 from . import surroundings_en as surroundings
-from .attributes import head_noun, is_attribute, is_attributes_only, split_phrase, take_count
+from .attributes import head_noun, is_attribute, is_attributes_only, singular, split_phrase, take_count
 from .compose import compose_prompt
 from .draft import Draft
 from .places_en import JOINED, take_places, take_relation
 from .scene import MAX_PART, Phrase, Place, Relation, Scene
+from .structure_en import is_prose, read_clause, without_end
+from .verbs_en import is_finite, is_participle, is_third_person
 
+# Longer sentences are read as lists: finding a verb takes time that grows with their length.
+MAX_SENTENCE = 1000
 _ORDERS = {"left": (0.0, None), "right": (1.0, None), "top": (None, 0.0), "bottom": (None, 1.0)}
 
 
@@ -22,6 +26,11 @@ def parse_english(text: str) -> Scene:
     """Read a sentence, a list or several sentences."""
     if text.isupper():
         text = text.lower()
+    if "foreground" in text.lower():  # then the background is a depth, too
+        text = patterns.DEPTH_LABEL.sub(r"\1in the \2 ", text)
+    if patterns.OTHER_HALF.search(text):
+        text = patterns.FIRST_HALF.sub("the left half ", text, count=1)
+        text = patterns.OTHER_HALF.sub("the right half shows ", text, count=1)
     text = patterns.PAIRS.sub(rf"\1 {JOINED} \2", text)
     text = patterns.BETWEEN_AND.sub(rf"between \1 {JOINED} ", text)
     reader = _Reader()
@@ -37,6 +46,8 @@ class _Reader:
         self._draft = Draft()
         self._group = -1  # index of "two circles" while "one red" may still follow
         self._one = ""  # one of them
+        self._lead = ""  # what one of them does: "holding"
+        self._subject = -1  # index of the subject of this sentence's verb
 
     def scene(self) -> Scene:
         """What has been read."""
@@ -57,6 +68,7 @@ class _Reader:
         if order:
             sentence = f"{sentence[: order.start()]}, {sentence[order.end() :]}".strip(" ,")
         sentence = surroundings.take_opening(sentence, draft, first=first)
+        self._subject = -1
         group = patterns.GROUP.match(sentence)
         if group and not _is_label(group[1]):
             self._read_clauses(group[1])
@@ -76,17 +88,37 @@ class _Reader:
         surroundings.take_trailing_place(draft)
 
     def _read_clauses(self, text: str) -> None:
-        for clause in clauses_en.clauses(text):
+        prose = len(text) <= MAX_SENTENCE and is_prose(text)
+        for clause in clauses_en.clauses(text, prose=prose):
             self._draft.clause += 1
-            for part in clauses_en.parts(clause):
-                self._read_part(part)
+            for number, part in enumerate(clauses_en.parts(clause)):
+                if prose and self._says_more(part, number):
+                    self._draft.extend(self._subject, without_end(part))
+                else:
+                    self._read_part(part, joined=number > 0)
 
-    def _read_part(self, part: str) -> None:
+    def _says_more(self, part: str, number: int) -> bool:
+        """ "..., ripening in the sun", "..., a symbol of peace": said of the subject before."""
+        if number or self._subject < 0:
+            return False
+        first, _, rest = part.partition(" ")
+        if is_participle(first):
+            return True
+        apposition = first.lower() in ("a", "an") and " of " in f" {rest} "
+        return apposition and take_relation(part)[1] is None and take_places(part)[1] is None
+
+    def _read_part(self, part: str, *, joined: bool = False) -> None:
         draft = self._draft
         if len(part) > MAX_PART:
             draft.add(part)
             return
-        part = patterns.THERE_IS.sub("", part).strip()
+        part = patterns.EACH_OF.sub("", patterns.THERE_IS.sub("", part).strip())
+        each = patterns.EACH_WITH.match(part)
+        if each and draft.phrases:
+            last = draft.phrases[-1]
+            draft.phrases[-1] = replace(last, text=f"{last.text} {each[1]}")
+            return
+        part = patterns.ON_WHICH.sub("on top of it", part)
         part = patterns.INVERTED.sub(r"\3 \1 \2", part)
         part = patterns.INVERTED_PRONOUN.sub(r"\3 \1 \2", part)
         if not part or surroundings.take_background(part, draft):
@@ -94,14 +126,73 @@ class _Reader:
         if surroundings.take_style(part, draft) or self._take_statement(part):
             return
         part = surroundings.take_end_clauses(part, draft)
+        sides = patterns.EITHER_SIDE.search(part)
+        if sides and sides.start():
+            self._take_either_side(part[: sides.start()], sides)
+            return
+        if self._take_clause(part, joined=joined):
+            return
+        self._take_phrase(part)
+
+    def _take_either_side(self, part: str, sides: re.Match[str]) -> None:
+        """ "a candle on each side of the cake": one left of it, one right of it."""
+        count, one = take_count(part)
+        thing = one if count == 2 else part
+        anchor = sides["anchor"] or (self._draft.phrases[-1].text if self._draft.phrases else "")
+        for side, x in (("left", 0.0), ("right", 1.0)):
+            if anchor:
+                words = f"{side} of {anchor}"
+                relation = Relation("left_of" if side == "left" else "right_of", (anchor,), words)
+                self._draft.add(thing, relations=(relation,))
+            else:
+                self._draft.add(thing, Place(x=x, words=sides[0].strip(" ,")))
+
+    def _take_clause(self, part: str, *, joined: bool) -> bool:
+        """A part with a verb: its subject and objects; a verb's preposition says how they lie."""
+        bare, place = take_places(part)
+        if patterns.THERE_IS.match(bare)[0] or patterns.VERB_FIRST.match(bare):
+            return False
+        clause = read_clause(bare, plural_subject=joined)
+        if clause is None:
+            return False
+        draft = self._draft
+        before = len(draft.phrases)
+        if before and clause.subject.lower() in patterns.SUBJECT_PRONOUNS:
+            subject = self._subject if 0 <= self._subject < before else before - 1
+        else:
+            self._take_phrase(clause.subject, place, stated=clause.stated)
+            if not draft.phrases:
+                return False
+            subject = min(before, len(draft.phrases) - 1)
+        self._subject = subject
+        for thing in clause.objects:
+            if thing.relation is not None:
+                relation = Relation(thing.relation, (thing.text,), thing.words)
+                draft.amend(subject, relation=relation)
+            self._take_phrase(thing.text)
+        return True
+
+    def _take_phrase(
+        self, part: str, said: Place | None = None, *, stated: bool = False
+    ) -> None:
+        """A noun phrase with its position words and relations.
+
+        Args:
+            part: the phrase.
+            said: a place that was said of it elsewhere.
+            stated: whether a verb states its relation, so that both are things to show.
+        """
+        draft = self._draft
         text, place = take_places(part)
+        if said is not None:
+            place = said if place is None else place.joined(said)
         text, relation = take_relation(text)
         if place is not None or relation is not None:
             text = patterns.COPULA_END.sub("", text)
             text = patterns.VERB_FIRST.sub("", text).strip()
         text = re.sub(r"\s{2,}", " ", text).strip(" ,:")
         if relation is not None and relation.anchors[0] in patterns.PRONOUNS and draft.phrases:
-            relation = replace(relation, anchors=(draft.phrases[-1].text,))
+            relation = replace(relation, anchors=(self._meant_by(relation.anchors[0]),))
         if text in ("", "is", "are", "it"):
             self._take_position_alone(place, relation)
             return
@@ -112,14 +203,27 @@ class _Reader:
         count, one = take_count(text)
         if count > 1:
             self._group, self._one = len(draft.phrases) - 1, one
+        if stated and relation is not None and relation.kind != "between":
+            for anchor in relation.anchors:
+                if self._find_subject(take_relation(anchor)[0]) is None:
+                    self._take_phrase(anchor, stated=True)
+
+    def _meant_by(self, pronoun: str) -> str:
+        """What "it" is: the last thing that was named, even if only to say where another is."""
+        last = self._draft.phrases[-1]
+        if pronoun in ("it", "that", "this") and last.relations:
+            return last.relations[-1].anchors[-1]
+        return last.text
 
     def _name_one_of_them(self, text: str, place: Place | None) -> str:
         """ "two circles, one red": the second part is "a red circle", and the first is dropped."""
         phrases = self._draft.phrases
-        if not phrases:
+        if not phrases and not text.startswith(("one of ", "One of ")):
             return text
         match = patterns.ONE_OF_THEM.match(text)
-        said = (match[1] or "") if match else ""
+        if match and match["kind"] and not self._one:
+            self._one = f"a {singular(match['kind'])}"
+        said = (match["said"] or "") if match else ""
         whole = self._one
         if match is None:
             match = patterns.ANOTHER_ONE.match(text)
@@ -132,14 +236,27 @@ class _Reader:
                 return text
             whole = re.sub(r"^the ", "a ", phrases[-1].text)
         if said and not is_attributes_only(said):
-            return text
+            if not self._one or not _says_what_it_does(said, text):
+                return text
+            said = self._doing(said)
         if 0 <= self._group < len(phrases):
             del phrases[self._group]
             self._group = -1
-        split = split_phrase(whole, chinese=False)
         if not said:
             return whole
+        if not is_attributes_only(said):
+            return f"{whole} {said}"
+        split = split_phrase(whole, chinese=False)
         return compose_prompt(split.high, "", split.instance, (said,))
+
+    def _doing(self, said: str) -> str:
+        """ "one holding a kite, the other a ball": what is left out the second time."""
+        words = said.split()
+        at = next((i for i, w in enumerate(words) if w in en.DETERMINERS or w in en.NUMBERS), 0)
+        if at:
+            self._lead = " ".join(words[:at])
+            return said
+        return f"{self._lead or 'with'} {said}" if words[0] in en.DETERMINERS else said
 
     def _continues_last(self, text: str, place: Place | None, relation: Relation | None) -> bool:
         """Parts that only say more about the phrase before: "glossy", "with a hat"."""
@@ -200,6 +317,16 @@ def _is_label(text: str) -> bool:
     text = patterns.THERE_IS.sub("", text)
     background = patterns.BACKGROUND_IS.match(f"{text}:x")
     return bool(take_places(text)[1] or background)
+
+
+def _says_what_it_does(said: str, text: str) -> bool:
+    """Whether "one ..." goes on with a verb or "with", and is no count ("one chicken")."""
+    first, _, rest = said.partition(" ")
+    if first in en.DETERMINERS or first in en.NUMBERS:
+        return text.startswith(("the other", "another"))
+    following = rest.partition(" ")[0]
+    does = is_participle(first) or is_finite(first, "it", following)
+    return does or first in ("with", "in", "without") or (not rest and is_third_person(first))
 
 
 def _lower_first(text: str) -> str:

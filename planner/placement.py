@@ -19,6 +19,8 @@ from .scene import Place, RelationKind
 _WEAK = 0.05  # a usual place (the sky is up) against a stated one
 _DEPTH = 0.3  # "in the background" against "at the top"
 _ORDER = 1e-3  # reading order, between cells that fit equally well
+_WIDE = 0.4  # a sky in half the width, against the arrangement that is preferred
+_UPRIGHT = 0.75  # aspect below which a few things stand one above the other
 _MAX_TRIED = 720  # arrangements of related items that are all tried
 _SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried
 
@@ -40,31 +42,64 @@ class Item:
         usual_y: where such a thing usually is (0 top, 1 bottom), or None.
         pinned: whether `usual_y` alone is reason enough to choose a cell (sky, ground).
         links: relations to other items.
+        wide: whether it reaches across the picture (sky, wall, sea).
     """
 
     place: Place | None = None
     usual_y: float | None = None
     pinned: bool = False
     links: tuple[Link, ...] = ()
+    wide: bool = False
 
 
-def propose_cells(items: Sequence[Item], n: int) -> tuple[Box, ...]:
-    """The arrangement of n cells into rows that fits the items' positions best."""
-    candidates: list[tuple[int, ...]] = [(n,), grid_counts(n), (1,) * n]
+def propose_cells(
+    items: Sequence[Item], n: int, aspect: float | None = None
+) -> tuple[Box, ...]:
+    """The arrangement of n cells into rows that fits the items' positions and the canvas best.
+
+    Args:
+        items: what is to be placed.
+        n: number of cells, at least as many as items.
+        aspect: width / height of the canvas, None: square.
+    """
+    grid = grid_counts(n, aspect or 1.0)
+    candidates: list[tuple[int, ...]] = [(n,), grid, (1,) * n]
     if n <= _SEARCHED_ROWS:
         for rows in range(2, n):
             for cuts in itertools.combinations(range(1, n), rows - 1):
                 edges = (0, *cuts, n)
                 candidates.append(tuple(b - a for a, b in itertools.pairwise(edges)))
-    preferred = (n,) if n <= 3 else grid_counts(n)
+    upright = aspect is not None and aspect < _UPRIGHT
+    preferred = grid if n > 3 else (1,) * n if upright else (n,)
 
-    def cost(counts: tuple[int, ...]) -> float:
-        cells = row_cells(counts)
+    if len({item.usual_y for item in items}) < 2 and not any(map(_says_something, items)):
+        return row_cells(preferred)
+
+    def bias(counts: tuple[int, ...]) -> float:
         uneven = max(counts) - min(counts)
-        bias = 0.0 if counts == preferred else 0.06 + 0.02 * uneven + 0.01 * len(counts)
-        return total_cost(items, cells, assign(items, cells)) + bias
+        return 0.0 if counts == preferred else 0.06 + 0.02 * uneven + 0.01 * len(counts)
 
-    return row_cells(min(candidates, key=cost))
+    def cost(cells: Sequence[Box]) -> float:
+        chosen = assign(items, cells)
+        widths = [cells[c][2] - cells[c][0] for c in chosen]
+        narrow = sum(1 - w for w, item in zip(widths, items, strict=True) if item.wide)
+        return total_cost(items, cells, chosen) + _WIDE * narrow
+
+    # The plainest first: what costs more by its shape alone than the best so far is not tried.
+    order = {counts: k for k, counts in reversed(list(enumerate(candidates)))}
+    best, least = row_cells(preferred), math.inf
+    for counts in sorted(order, key=lambda counts: (bias(counts), order[counts])):
+        if bias(counts) >= least:
+            break
+        cells = row_cells(counts)
+        total = cost(cells) + bias(counts)
+        if total < least:
+            best, least = cells, total
+    return best
+
+
+def _says_something(item: Item) -> bool:
+    return bool(item.place or item.links or item.wide or item.pinned)
 
 
 def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-RelationKind = Literal[
-    "left_of", "right_of", "above", "below", "next_to", "between", "in_front_of", "behind"
-]
+from .relations import RelationKind
 
 
 # Longer parts between two commas are no description of one thing; they are kept as they are, since
@@ -94,7 +91,7 @@ class Scene:
         setting: the place that the sentence opens with ("a room"), if it does.
         styles: style clauses ("watercolor style").
         notes: what was not understood, in sentences.
-        chinese: the sentence's language, which the prompts keep.
+        language: the sentence's language ("en"), which the prompts keep.
     """
 
     phrases: tuple[Phrase, ...]
@@ -102,4 +99,4 @@ class Scene:
     setting: str = ""
     styles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    chinese: bool = False
+    language: str = "en"
