@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .cells import EPS, center, grid_counts, row_cells
 from .placement import Item
 from .plan import Box
-from .relations import RELATIONS
+from .relations import RELATIONS, RelationKind
 
 _FRONT_WIDTH = 0.8  # of its cell, for a thing before another
 _FRONT_RISE = 0.3  # of its cell's height, by which it covers the thing behind it
@@ -99,21 +99,30 @@ def divided(box: Box, copies: int, aspect: float | None) -> list[Box]:
     ]
 
 
-def reason(item: Item, size: Size, names: Sequence[str], copies: int) -> str:
+def reason(
+    index: int, items: Sequence[Item], size: Size, names: Sequence[str], copies: int
+) -> str:
     """Why a thing lies where it does, in words.
 
     Args:
-        item: what was said of it.
+        index: of the thing in `items`.
+        items: what was said of each.
         size: how large it is.
         names: of all items, for its relations.
         copies: how many of it share the place.
     """
+    item = items[index]
     parts = []
     if item.place is not None and item.place.words:
         parts.append(f'said to be "{item.place.words}"')
     for link in item.links:
         others = " and ".join(f'"{names[anchor]}"' for anchor in link.anchors)
-        parts.append(f"{link.kind.replace('_', ' ')} {others}")
+        parts.append(f"{_words(link.kind)} {others}")
+    if not parts:
+        for other, name in zip(items, names, strict=True):
+            kinds = [RELATIONS[link.kind].inverse for link in other.links if index in link.anchors]
+            parts += [f'{_words(kind)} "{name}"' for kind in kinds]
+        parts = parts[:3]
     if not parts and item.pinned and item.usual_y is not None:
         parts.append(f"usually at the {'top' if item.usual_y < 0.5 else 'bottom'}")
     if size.width * size.height < 0.95:
@@ -123,6 +132,10 @@ def reason(item: Item, size: Size, names: Sequence[str], copies: int) -> str:
     if copies > 1:
         parts.append(f"one of {copies}")
     return "; ".join(parts) or "no position was said: even cells in the order of the text"
+
+
+def _words(kind: RelationKind) -> str:
+    return kind.replace("_", " ")
 
 
 def _depth_pairs(items: Sequence[Item]) -> list[tuple[int, int]]:

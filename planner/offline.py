@@ -89,7 +89,7 @@ def plan_offline(
             continue
         entry = entries[index]
         depth = entry.place.depth if entry.place else 0
-        why = reason(items[index], sizes[index], names, entry.copies) if proposed else ""
+        why = reason(index, items, sizes[index], names, entry.copies) if proposed else ""
         for part in divided(box, entry.copies, aspect):
             order = depth + _relation_order(entry)
             regions.append(_region(scene, entry, part, order, why, language))

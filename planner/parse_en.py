@@ -48,6 +48,7 @@ class _Reader:
         self._one = ""  # one of them
         self._lead = ""  # what one of them does: "holding"
         self._subject = -1  # index of the subject of this sentence's verb
+        self._first = 0  # index of the first phrase of this sentence
 
     def scene(self) -> Scene:
         """What has been read."""
@@ -69,6 +70,7 @@ class _Reader:
             sentence = f"{sentence[: order.start()]}, {sentence[order.end() :]}".strip(" ,")
         sentence = surroundings.take_opening(sentence, draft, first=first)
         self._subject = -1
+        self._first = before
         group = patterns.GROUP.match(sentence)
         if group and not _is_label(group[1]):
             self._read_clauses(group[1])
@@ -91,7 +93,8 @@ class _Reader:
         prose = len(text) <= MAX_SENTENCE and is_prose(text)
         for clause in clauses_en.clauses(text, prose=prose):
             self._draft.clause += 1
-            for number, part in enumerate(clauses_en.parts(clause)):
+            listed = clause.lower().startswith("and ")
+            for number, part in enumerate(clauses_en.parts(clause), int(listed)):
                 if prose and self._says_more(part, number):
                     self._draft.extend(self._subject, without_end(part))
                 else:
@@ -164,11 +167,16 @@ class _Reader:
             if not draft.phrases:
                 return False
             subject = min(before, len(draft.phrases) - 1)
+        alone = not joined or self._subject >= 0
         self._subject = subject
         for thing in clause.objects:
             if thing.relation is not None:
                 relation = Relation(thing.relation, (thing.text,), thing.words)
                 draft.amend(subject, relation=relation)
+                for index in range(subject if alone else self._first, subject):
+                    phrase = draft.phrases[index]
+                    if phrase.place is None and not phrase.relations:
+                        draft.amend(index, relation=relation)  # "a pot and a pan are on the stove"
             self._take_phrase(thing.text)
         return True
 

@@ -10,19 +10,23 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .cells import EPS, center, grid_counts, reading_order, row_cells, rows_and_columns
 from .hungarian import minimal_assignment
 from .plan import Box
-from .scene import Place, RelationKind
+from .relations import RELATIONS, RelationKind
+from .scene import Place
 
 _WEAK = 0.05  # a usual place (the sky is up) against a stated one
 _DEPTH = 0.3  # "in the background" against "at the top"
 _ORDER = 1e-3  # reading order, between cells that fit equally well
 _WIDE = 0.4  # a sky in half the width, against the arrangement that is preferred
 _UPRIGHT = 0.75  # aspect below which a few things stand one above the other
-_MAX_TRIED = 720  # arrangements of related items that are all tried
-_SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried
+_MAX_TRIED = 720  # arrangements of related items that are all tried,
+_MAX_TRIED_EACH = 120  # and where many layouts are compared, in each of them
+_SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried,
+_EVEN = 1  # of that many only those whose rows differ by no more than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +72,22 @@ def propose_cells(
         for rows in range(2, n):
             for cuts in itertools.combinations(range(1, n), rows - 1):
                 edges = (0, *cuts, n)
-                candidates.append(tuple(b - a for a, b in itertools.pairwise(edges)))
+                rows_of = tuple(b - a for a, b in itertools.pairwise(edges))
+                if n < _SEARCHED_ROWS or max(rows_of) - min(rows_of) <= _EVEN:
+                    candidates.append(rows_of)
     upright = aspect is not None and aspect < _UPRIGHT
     preferred = grid if n > 3 else (1,) * n if upright else (n,)
 
+    candidates.append(layers(items, n))
     if len({item.usual_y for item in items}) < 2 and not any(map(_says_something, items)):
         return row_cells(preferred)
 
     def bias(counts: tuple[int, ...]) -> float:
         uneven = max(counts) - min(counts)
-        return 0.0 if counts == preferred else 0.06 + 0.02 * uneven + 0.01 * len(counts)
+        return 0.0 if counts == preferred else 0.06 + 0.01 * uneven + 0.02 * len(counts)
 
     def cost(cells: Sequence[Box]) -> float:
-        chosen = assign(items, cells)
+        chosen = assign(items, cells, _MAX_TRIED_EACH)
         widths = [cells[c][2] - cells[c][0] for c in chosen]
         narrow = sum(1 - w for w, item in zip(widths, items, strict=True) if item.wide)
         return total_cost(items, cells, chosen) + _WIDE * narrow
@@ -98,11 +105,38 @@ def propose_cells(
     return best
 
 
+def layers(items: Sequence[Item], n: int) -> tuple[int, ...]:
+    """Cells per row if each thing stands in a row below those that lie above or behind it.
+
+    Args:
+        items: with relations to each other.
+        n: number of cells; those without an item go into the first row.
+    """
+    level = [0] * len(items)
+    for _ in items:  # longest paths; a circle of relations ends with the loop
+        before = list(level)
+        for index, item in enumerate(items):
+            for link in item.links:
+                direction = RELATIONS[link.kind]
+                down = direction.dy or direction.depth
+                for anchor in link.anchors if down else ():
+                    low, high = (index, anchor) if down > 0 else (anchor, index)
+                    level[low] = min(max(level[low], level[high] + 1), len(items) - 1)
+        if level == before:
+            break
+    used = sorted(set(level))
+    counts = [level.count(k) for k in used]
+    counts[0] += n - len(items)
+    return tuple(counts)
+
+
 def _says_something(item: Item) -> bool:
     return bool(item.place or item.links or item.wide or item.pinned)
 
 
-def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
+def assign(
+    items: Sequence[Item], cells: Sequence[Box], max_tried: int = _MAX_TRIED
+) -> list[int]:
     """The cell index of each item: stated positions first, then the rest in reading order.
 
     Needs at least as many cells as items. Minimal total cost over the placed items (Hungarian
@@ -126,7 +160,7 @@ def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
         if result[item] < 0:
             result[item] = next(free)
     if any(item.links for item in items):
-        result = _rearrange(items, cells, costs, result)
+        result = _rearrange(items, cells, costs, result, max_tried)
     return result
 
 
@@ -148,13 +182,20 @@ def _cost(
     cells: Sequence[Box],
     costs: list[list[float]],
     result: Sequence[int],
+    known: dict[tuple[Any, ...], float] | None = None,
 ) -> float:
+    """Cost of an assignment; `known` keeps the cost of each relation between cells."""
+    known = {} if known is None else known
     cost = 0.0
     for index, item in enumerate(items):
         cost += costs[index][result[index]]
         for link in item.links:
-            anchors = [cells[result[anchor]] for anchor in link.anchors]
-            cost += link_cost(link.kind, cells[result[index]], anchors)
+            key = (link.kind, result[index], *[result[anchor] for anchor in link.anchors])
+            value = known.get(key)
+            if value is None:
+                anchors = [cells[cell] for cell in key[2:]]
+                value = known[key] = link_cost(link.kind, cells[key[1]], anchors)
+            cost += value
     return cost
 
 
@@ -219,7 +260,11 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
 
 
 def _rearrange(
-    items: Sequence[Item], cells: Sequence[Box], costs: list[list[float]], result: list[int]
+    items: Sequence[Item],
+    cells: Sequence[Box],
+    costs: list[list[float]],
+    result: list[int],
+    max_tried: int,
 ) -> list[int]:
     """Give the related items the cells that serve all relations best.
 
@@ -229,8 +274,9 @@ def _rearrange(
         {i for i, item in enumerate(items) if item.links}
         | {a for item in items for link in item.links for a in link.anchors}
     )
-    best, best_cost = result, _cost(items, cells, costs, result) - EPS
-    if math.perm(len(cells), len(involved)) <= _MAX_TRIED:
+    known: dict[tuple[Any, ...], float] = {}
+    best, best_cost = result, _cost(items, cells, costs, result, known) - EPS
+    if math.perm(len(cells), len(involved)) <= max_tried:
         order = reading_order(cells)
         others = [item for item in range(len(items)) if item not in involved]
         others.sort(key=lambda item: order.index(result[item]))
@@ -245,7 +291,7 @@ def _rearrange(
             for item in others:
                 if item not in kept:
                     trial[item] = next(free)
-            cost = _cost(items, cells, costs, trial)
+            cost = _cost(items, cells, costs, trial, known)
             if cost < best_cost:
                 best, best_cost = trial, cost - EPS
         return best
@@ -256,7 +302,7 @@ def _rearrange(
             if cell in trial:
                 trial[trial.index(cell)] = before[item]
             trial[item] = cell
-            cost = _cost(items, cells, costs, trial)
+            cost = _cost(items, cells, costs, trial, known)
             if cost < best_cost:
                 best, best_cost = trial, cost - EPS
         if best is before:
