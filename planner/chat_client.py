@@ -27,6 +27,7 @@ from .chat_protocol import (
     rejected_parameter,
     reply_text,
     retry_after_s,
+    usage_of,
 )
 from .endpoints import Endpoint, cache_folder
 from .errors import ChatDeadlineError, ChatError, ChatStopped, PlanError
@@ -50,6 +51,26 @@ class _Learnt:
     dropped: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class ChatUsage:
+    """What the calls to an endpoint took.
+
+    Attributes:
+        requests: sent, refused ones included; 0 where an answer was kept from before.
+        retries: requests after a failure that may pass.
+        corrections: answers that were sent back to the model.
+        prompt_tokens, completion_tokens: as the server counts them, 0 where it does not.
+        seconds: in all.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    corrections: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
 class ChatClient:
     """Asks one endpoint. Holds no connection between calls; the key is read when it is needed."""
 
@@ -66,6 +87,7 @@ class ChatClient:
         self._should_stop, self._progress = should_stop, progress
         self._key = ""
         self._deadline = 0.0
+        self.usage = ChatUsage()
 
     def ask(self, question: ChatQuestion, check: Callable[[dict[str, Any]], T]) -> T:
         """Ask, and turn the answer into what `check` makes of it.
@@ -89,11 +111,13 @@ class ChatClient:
                 self._progress("The same question was asked before: its answer is used again.")
                 return result
         self._key = self.endpoint.read_key()
-        self._deadline = time.monotonic() + self.endpoint.total_timeout_s
+        started = time.monotonic()
+        self._deadline = started + self.endpoint.total_timeout_s
         try:
             answer, result = self._ask_in_modes(question, check)
         finally:
             self._key = ""
+            self.usage.seconds += time.monotonic() - started
         self._store.put(cache_key, answer)
         return result
 
@@ -146,6 +170,7 @@ class ChatClient:
                         self._remember(_Learnt(mode, learnt.dropped))
                         return answer, result
                 corrections += correction(text, problem)
+                self.usage.corrections += 1
                 self._progress(f"The answer will not do ({self._redact(problem)}); asking again.")
         raise self._unusable(problem)
 
@@ -167,6 +192,10 @@ class ChatClient:
         while True:
             payload = build_payload(question, mode, corrections, self.endpoint, learnt.dropped)
             reply = self._post(payload, mode)
+            self.usage.requests += 1
+            asked, answered = usage_of(reply) if reply.status == 200 else (0, 0)
+            self.usage.prompt_tokens += asked
+            self.usage.completion_tokens += answered
             if reply.too_long:
                 raise ChatError(
                     f"The endpoint {self.endpoint.name!r} sent more than "
@@ -179,6 +208,7 @@ class ChatClient:
             if reply.status not in _RETRIED:
                 return reply
             attempt += 1
+            self.usage.retries += 1
             if attempt > _MAX_RETRIES:
                 raise ChatError(f"{self._describe(reply)} Tried {attempt} times.")
             self._pause(attempt, reply)
@@ -189,12 +219,13 @@ class ChatClient:
         self._progress(asked)
         shown = 0
 
-        def waiting() -> None:
+        def waiting(pieces: int) -> None:
             nonlocal shown
             seconds = int(time.monotonic() - started)
             if seconds > shown:
                 shown = seconds
-                self._progress(f"{asked}: {seconds} s")
+                written = f", {pieces} pieces of the answer" if pieces else ""
+                self._progress(f"{asked}: {seconds} s{written}")
 
         try:
             return post_json(

@@ -124,6 +124,10 @@ def _separates(left: str, right: str) -> bool:
     alone = re.sub(r"^(?:an?|the|two|three|four) ", "", left_alone)
     if left_alone and is_attributes_only(alone):
         return False  # "a red and white cat"
+    words = alone.split()
+    if len(words) == 1 and words[0] != left_alone and may_be_adjective(words[0]):
+        if not starts_phrase(right) and len(right.split()) > 1:
+            return False  # "a challenging and satisfying activity"
     if CONTINUES.match(right) and not starts_phrase(right):
         return False
     if starts_phrase(right):

@@ -6,16 +6,18 @@ become boxes; cells that a person gave are never touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .cells import EPS, center, grid_counts, row_cells
+from .cells import EPS, center, row_cells
 from .placement import Item
 from .plan import Box
 from .relations import RELATIONS, RelationKind
 
 _FRONT_WIDTH = 0.8  # of its cell, for a thing before another
 _FRONT_RISE = 0.3  # of its cell's height, by which it covers the thing behind it
+_GAP = 0.6  # an unequal cell, against one that is 1.8 times as wide as high
 _MIN_SHARE = 0.3  # of an even cell; smaller is too thin for any token grid
 
 
@@ -93,9 +95,18 @@ def divided(box: Box, copies: int, aspect: float | None) -> list[Box]:
         return [box]
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
+
+    def misfit(columns: int) -> float:
+        rows = math.ceil(copies / columns)
+        shape = width * (aspect or 1.0) / columns / (height / rows)
+        return abs(math.log(shape)) + _GAP * (rows * columns - copies)
+
+    columns = min(range(1, copies + 1), key=misfit)
+    full, rest = divmod(copies, columns)
+    counts = (columns,) * full + ((rest,) if rest else ())
     return [
         _rounded(x0 + a * width, y0 + b * height, x0 + c * width, y0 + d * height)
-        for a, b, c, d in row_cells(grid_counts(copies, width * (aspect or 1.0) / height))
+        for a, b, c, d in row_cells(counts)
     ]
 
 
@@ -128,7 +139,8 @@ def reason(
     if size.width * size.height < 0.95:
         parts.append("small")
     elif size.width * size.height > 1.05:
-        parts.append("wide" if size.height < 0.95 else "large")
+        flat, thin = size.height < 0.95, size.width < 0.95
+        parts.append("wide" if flat else "tall" if thin else "large")
     if copies > 1:
         parts.append(f"one of {copies}")
     return "; ".join(parts) or "no position was said: even cells in the order of the text"

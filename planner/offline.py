@@ -64,7 +64,7 @@ def plan_offline(
         scene = replace(scene, background="", styles=(), setting="")
     named = [entry.phrases[0] for entry in entries]
     shown = [phrase for phrase in named if phrase.text not in language.nothing]
-    whole = _global_prompt(scene, shown, language)
+    whole = _global_prompt(scene, shown or named, language)
     entries = expand_counts(entries, wanted, language, notes)
     entries = merge_to(entries, wanted or MAX_REGIONS, notes)
     items = [_item(entry, index, entries, language) for index, entry in enumerate(entries)]

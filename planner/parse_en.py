@@ -10,7 +10,7 @@ from . import lexicon_en as en
 from . import patterns_en as patterns
 from . import surroundings_en as surroundings
 from .attributes import head_noun, is_attribute, is_attributes_only, singular, split_phrase, take_count
-from .compose import compose_prompt
+from .compose import compose_prompt, fit_article
 from .draft import Draft
 from .places_en import JOINED, take_places, take_relation
 from .scene import MAX_PART, Phrase, Place, Relation, Scene
@@ -19,6 +19,7 @@ from .verbs_en import is_finite, is_participle, is_third_person
 
 # Longer sentences are read as lists: finding a verb takes time that grows with their length.
 MAX_SENTENCE = 1000
+_SAYS_MORE = en.words("their its each from with without like as for through")
 _ORDERS = {"left": (0.0, None), "right": (1.0, None), "top": (None, 0.0), "bottom": (None, 1.0)}
 
 
@@ -105,7 +106,7 @@ class _Reader:
         if number or self._subject < 0:
             return False
         first, _, rest = part.partition(" ")
-        if is_participle(first):
+        if is_participle(first) or first.lower() in _SAYS_MORE:
             return True
         apposition = first.lower() in ("a", "an") and " of " in f" {rest} "
         return apposition and take_relation(part)[1] is None and take_places(part)[1] is None
@@ -160,8 +161,12 @@ class _Reader:
             return False
         draft = self._draft
         before = len(draft.phrases)
-        if before and clause.subject.lower() in patterns.SUBJECT_PRONOUNS:
+        pronoun, _, tail = clause.subject.partition(" ")
+        if before and pronoun.lower() in patterns.SUBJECT_PRONOUNS:
             subject = self._subject if 0 <= self._subject < before else before - 1
+            relation = take_relation(f"it {tail}")[1] if tail else None
+            for anchor in relation.anchors if relation else ():
+                self._take_phrase(anchor)
         else:
             self._take_phrase(clause.subject, place, stated=clause.stated)
             if not draft.phrases:
@@ -198,11 +203,15 @@ class _Reader:
         if place is not None or relation is not None:
             text = patterns.COPULA_END.sub("", text)
             text = patterns.VERB_FIRST.sub("", text).strip()
+            text = _participle_first(text)
         text = re.sub(r"\s{2,}", " ", text).strip(" ,:")
         if relation is not None and relation.anchors[0] in patterns.PRONOUNS and draft.phrases:
             relation = replace(relation, anchors=(self._meant_by(relation.anchors[0]),))
         if text in ("", "is", "are", "it"):
             self._take_position_alone(place, relation)
+            return
+        if draft.phrases and text.split()[0].lower() in patterns.SUBJECT_PRONOUNS:
+            draft.extend(-1, text)  # "they flitted about": said of what was named
             return
         text = self._name_one_of_them(text, place)
         if self._continues_last(text, place, relation):
@@ -325,6 +334,16 @@ def _is_label(text: str) -> bool:
     text = patterns.THERE_IS.sub("", text)
     background = patterns.BACKGROUND_IS.match(f"{text}:x")
     return bool(take_places(text)[1] or background)
+
+
+def _participle_first(text: str) -> str:
+    """ "a cat sleeping", cut before "on top of a car", is "a sleeping cat"."""
+    words = text.split()
+    if len(words) < 3 or not is_participle(words[-1]) or words[0].lower() not in en.DETERMINERS:
+        return text
+    if words[-1] in patterns.POSTURES:
+        return " ".join(words[:-1])
+    return fit_article(f"{words[0]} ", words[-1]) + " ".join([words[-1], *words[1:-1]])
 
 
 def _says_what_it_does(said: str, text: str) -> bool:

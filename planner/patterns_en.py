@@ -98,6 +98,7 @@ FIRST_HALF = re.compile(
 )
 OTHER_HALF = re.compile(r"\b(?:the other|another|the second) half(?: of (?:the|this) \w+)? (?:is )?")
 EITHER_SIDE = re.compile(r"\s*,?\s*\b(?:on|to|at) (?:both|either|each) sides?(?: of (?P<anchor>.+))?$")
+POSTURES = en.words("standing sitting lying resting laying leaning hanging being")
 SUBJECT_PRONOUNS = frozenset({"it", "they", "he", "she", "this", "which", "who", "that"})
 PRONOUNS = frozenset({"it", "him", "her", "them", "this", "that", "which"})
 ORDERED = re.compile(

@@ -24,9 +24,11 @@ _ORDER = 1e-3  # reading order, between cells that fit equally well
 _WIDE = 0.4  # a sky in half the width, against the arrangement that is preferred
 _UPRIGHT = 0.75  # aspect below which a few things stand one above the other
 _MAX_TRIED = 720  # arrangements of related items that are all tried,
-_MAX_TRIED_EACH = 120  # and where many layouts are compared, in each of them
-_SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried,
-_EVEN = 1  # of that many only those whose rows differ by no more than this
+_MAX_TRIED_EACH = 60  # and where many layouts are compared, in each of them
+_ALL_ROWS = 4  # up to this many regions every arrangement into rows is tried,
+_SEARCHED_ROWS = 6  # and up to this many those whose rows differ by no more than
+_EVEN = 1
+_LINKED_ROWS = 3  # more rows than that only where the relations ask for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,17 @@ def propose_cells(
     grid = grid_counts(n, aspect or 1.0)
     candidates: list[tuple[int, ...]] = [(n,), grid, (1,) * n]
     if n <= _SEARCHED_ROWS:
-        for rows in range(2, n):
+        linked = n > _ALL_ROWS and any(item.links for item in items)  # `layers` finds theirs
+        for rows in range(2, min(n, _LINKED_ROWS + 1) if linked else n):
             for cuts in itertools.combinations(range(1, n), rows - 1):
                 edges = (0, *cuts, n)
                 rows_of = tuple(b - a for a, b in itertools.pairwise(edges))
-                if n < _SEARCHED_ROWS or max(rows_of) - min(rows_of) <= _EVEN:
+                if n <= _ALL_ROWS or max(rows_of) - min(rows_of) <= _EVEN:
                     candidates.append(rows_of)
     upright = aspect is not None and aspect < _UPRIGHT
     preferred = grid if n > 3 else (1,) * n if upright else (n,)
 
-    candidates.append(layers(items, n))
+    candidates += [layers(items, n), _wide_rows(items, n, aspect)]
     if len({item.usual_y for item in items}) < 2 and not any(map(_says_something, items)):
         return row_cells(preferred)
 
@@ -128,6 +131,17 @@ def layers(items: Sequence[Item], n: int) -> tuple[int, ...]:
     counts = [level.count(k) for k in used]
     counts[0] += n - len(items)
     return tuple(counts)
+
+
+def _wide_rows(items: Sequence[Item], n: int, aspect: float | None) -> tuple[int, ...]:
+    """Cells per row with a row for each wide thing, and a grid for the others."""
+    wide = [item for item in items if item.wide]
+    low = sum(item.usual_y == 1.0 for item in wide)
+    high = len(wide) - low
+    rest = n - len(wide)
+    height = max(1, rest) / max(1, n)
+    grid = grid_counts(rest, (aspect or 1.0) / height) if rest else ()
+    return (1,) * high + grid + (1,) * low
 
 
 def _says_something(item: Item) -> bool:
@@ -183,11 +197,14 @@ def _cost(
     costs: list[list[float]],
     result: Sequence[int],
     known: dict[tuple[Any, ...], float] | None = None,
+    limit: float = math.inf,
 ) -> float:
-    """Cost of an assignment; `known` keeps the cost of each relation between cells."""
+    """Cost of an assignment, or more than `limit`; `known` keeps those of relations."""
     known = {} if known is None else known
     cost = 0.0
     for index, item in enumerate(items):
+        if cost > limit:
+            break
         cost += costs[index][result[index]]
         for link in item.links:
             key = (link.kind, result[index], *[result[anchor] for anchor in link.anchors])
@@ -240,23 +257,31 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
     ay = sum(point[1] for point in points) / len(points)
     distance = abs(x - ax) + abs(y - ay)
     near = 0.3 * distance
-    if kind == "left_of":
-        return near + 0.5 * abs(y - ay) + (0 if x < ax - EPS else 1)
-    if kind == "right_of":
-        return near + 0.5 * abs(y - ay) + (0 if x > ax + EPS else 1)
-    if kind == "above":
-        return near + 0.5 * abs(x - ax) + (0 if y < ay - EPS else 1)
-    if kind == "below":
-        return near + 0.5 * abs(x - ax) + (0 if y > ay + EPS else 1)
-    if kind == "in_front_of":
-        return near + _DEPTH * (0 if y > ay + EPS else 1)
-    if kind == "behind":
-        return near + _DEPTH * (0 if y < ay - EPS else 1)
+    direction = RELATIONS[kind]
+    if direction.dx:
+        aside = _outside(y, anchors, 1)
+        holds = direction.dx * (x - ax) > EPS
+        return 0.3 * abs(x - ax) + 0.8 * aside + (0 if holds else 1)
+    if direction.dy:
+        aside = _outside(x, anchors, 0)
+        holds = direction.dy * (y - ay) > EPS
+        return 0.3 * abs(y - ay) + 0.8 * aside + (0 if holds else 1)
+    if direction.depth:  # what is nearer stands lower
+        return near + _DEPTH * (0 if direction.depth * (y - ay) > EPS else 1)
     if kind == "between":
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         inside = min(xs) - EPS <= x <= max(xs) + EPS and min(ys) - EPS <= y <= max(ys) + EPS
         return 2 * distance + (0 if inside and len(set(points)) > 1 else 1)
     return 2 * near
+
+
+def _outside(value: float, boxes: Sequence[Box], axis: int) -> float:
+    """How far a position lies from what the boxes cover on an axis; over a wide one it is over it."""
+    low = min(box[axis] for box in boxes)
+    high = max(box[axis + 2] for box in boxes)
+    if high - low < 1 - EPS:  # a cell among others: its middle counts
+        return abs(value - (low + high) / 2)
+    return max(low - value, value - high, 0.0)
 
 
 def _rearrange(
@@ -291,7 +316,7 @@ def _rearrange(
             for item in others:
                 if item not in kept:
                     trial[item] = next(free)
-            cost = _cost(items, cells, costs, trial, known)
+            cost = _cost(items, cells, costs, trial, known, best_cost)
             if cost < best_cost:
                 best, best_cost = trial, cost - EPS
         return best
@@ -302,7 +327,7 @@ def _rearrange(
             if cell in trial:
                 trial[trial.index(cell)] = before[item]
             trial[item] = cell
-            cost = _cost(items, cells, costs, trial, known)
+            cost = _cost(items, cells, costs, trial, known, best_cost)
             if cost < best_cost:
                 best, best_cost = trial, cost - EPS
         if best is before:

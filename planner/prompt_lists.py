@@ -30,7 +30,7 @@ _RELATIONS = (
 _WORD = r"(?!(?:and|with|of|in|on|at|to|by|the|an?|as)\b)[\w'-]+"
 _NAME = rf"(?:an?|the) ({_WORD}(?: {_WORD}){{0,3}}?)"
 _RELATION = re.compile(
-    rf"^{_NAME}(?: (?:is|was|are|were))?(?: (?:parked|sitting|standing|lying))? (?:"
+    rf"^{_NAME}(?: (?:is|was|are|were))?(?: (?:[a-z]+(?:ed|ing)|hung|set))? (?:"
     + "|".join(f"(?P<{kind}>{words})" for kind, words in _RELATIONS)
     + rf") {_NAME}\.?$",
     re.IGNORECASE,

@@ -30,7 +30,8 @@ _VERB_PREPOSITIONS: dict[str, RelationKind | None] = {
     "past": "next_to", "along": "next_to", "alongside": "next_to",
     "in": None, "into": None, "inside": None, "through": None, "across": None, "from": None,
     "among": None, "amid": None, "for": None, "of": None, "outside": None, "up": None,
-    "down": None, "off": None, "like": None, "than": None,
+    "down": None, "off": None, "like": None, "than": None, "before": None, "after": None,
+    "during": None, "beyond": None, "throughout": None, "within": None, "as": None,
 }  # fmt: skip
 _STAY_WITH_NOUN = en.words("of with in for like inside without")
 _OBJECT_PRONOUNS = en.words("them it us me him her everyone")
@@ -45,12 +46,17 @@ _KEEPS_OBJECT = en.words("""
     showed includes included displays depicts wear hold carry contain show represent
 """)
 _DETERMINERS = en.DETERMINERS | en.words("those these this that every no")
+_DEFINITE = en.words("the his her its their this they he she it")
+_CANS = en.words("watering trash garbage tin soda beer paint spray oil")
 _AFTER_PARTICIPLE = en.words("of with in by from for into to")
 _ATTRIBUTES_AND_NOUNS = en.words("""
     light gold orange peach ice glass metal diamond stone crystal paper snow cream lime olive salmon
     rainbow rose fur leather silk marble brick lavender coral pearl jade cartoon
 """)
-_PREPOSITIONS = frozenset(_VERB_PREPOSITIONS) | en.words("behind under beneath above below near")
+_NO_THINGS = _DETERMINERS | _ADVERBS | en.words("other mid-air midair place air")
+_PREPOSITIONS = frozenset(_VERB_PREPOSITIONS) | en.words(
+    "behind under beneath underneath above below near between beside next close"
+)
 _CUT_AT = (_PREPOSITIONS | _DETERMINERS | {"and", "or", "as", "but"}) - {"one", "another"}
 # Words that say where, so that "on the left, ..." ends there.
 NEVER_ADJECTIVE = en.words("""
@@ -105,16 +111,20 @@ def may_be_adjective(word: str) -> bool:
     word = word.lower()
     if is_attribute(word) or word in en.SIZES or word in en.COLOUR_MODIFIERS:
         return True
+    if word.endswith("ing") and not is_participle(word):
+        return False
     return len(word) > 3 and word not in _NOUN_ENDINGS_IN_Y and bool(_ADJECTIVE.search(word))
 
 
 def verb_index(words: list[str], *, plural_subject: bool = False) -> int | None:
     """Index of the finite verb of a clause, or None: it has none."""
-    definite = bool(words) and words[0].lower() in ("the", "his", "her", "its", "their", "this")
+    definite = bool(words) and words[0].lower() in _DEFINITE
     for index in range(1, len(words)):
         word = words[index].lower().strip(",")
         before = words[index - 1].lower().strip(",")
         following = words[index + 1].lower() if index + 1 < len(words) else ""
+        if word == "can" and before in _CANS:
+            continue
         if before in _NEVER_SUBJECT or words[index - 1].endswith(","):
             continue
         certain = word in COPULAS or word in AUXILIARIES or is_simple_past(word)
@@ -123,9 +133,9 @@ def verb_index(words: list[str], *, plural_subject: bool = False) -> int | None:
                 continue
             if not definite and following in _AFTER_PARTICIPLE and not is_third_person(word):
                 continue  # "a vase made of glass", "a room filled with light"
+        objects = bool(following) and definite and not may_be_adjective(before)
         if is_finite(
-            word, before, following, plural_subject=plural_subject, object_follows=definite
-            and may_be_adjective(following)
+            word, before, following, plural_subject=plural_subject, object_follows=objects
         ):
             return index
     return None
@@ -267,5 +277,6 @@ def _objects(words: list[str]) -> list[Object]:
 
 
 def _names_something(words: list[str]) -> bool:
-    content = [w for w in words if w.lower().strip(",") not in _DETERMINERS | _ADVERBS]
-    return bool(content) and content[0].lower() not in COPULAS | _OBJECT_PRONOUNS
+    content = [w.lower().strip(",") for w in words]
+    content = [w for w in content if w not in _NO_THINGS]
+    return bool(content) and content[0] not in COPULAS | _OBJECT_PRONOUNS
