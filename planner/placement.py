@@ -127,7 +127,7 @@ def layers(items: Sequence[Item], n: int) -> tuple[int, ...]:
                     level[low] = min(max(level[low], level[high] + 1), len(items) - 1)
         if level == before:
             break
-    used = sorted(set(level))
+    used = sorted(set(level)) or [0]
     counts = [level.count(k) for k in used]
     counts[0] += n - len(items)
     return tuple(counts)

@@ -35,6 +35,7 @@ _CANVAS = (
 _NOT_WORLD = (
     r"(?![- ]?(?:hand(?! side)|handed|arm|eye|ear|leg|foot|shoulder|knee|cheek|wing|bank|lane|shoe"
     r"|sleeve|wall|page|shelf|drawer|floor|deck|hat|behind|over|angle|now)\b)(?! of\b)"
+    r"(?![- ](?:hand[- ])?(?:side|part|half|end|edge|corner) of\b)"
 )
 _ROW = re.compile(
     r"\b(?:in|on|of) the (?P<row>first|second|third|fourth|fifth|sixth|seventh|eighth|last|top|"

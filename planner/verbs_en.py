@@ -56,6 +56,14 @@ BASES = words("""
     enter exit return head move shift dart dash zoom speed zip plunge tumble trickle rain snow hail
     pierce penetrate stab bathe soak dip float wade pollute rattle hug eclipse shade drape slither
     whistle nap doze swallow devour gobble munch sip gulp whisper rumble echo resound ripple lap kiss
+    prepare heat roast fry grill grate season mash knead deliver approach escape return remove replace
+    restore illustrate sketch design construct assemble carve sculpt mold weave sew knit stitch iron
+    photograph film record broadcast celebrate honor serve greet escort chase tease tickle scare
+    frighten startle surprise amaze please satisfy calm heal treat rescue save defend attack threaten
+    invade conquer destroy demolish damage harm ruin erode scrape scrub rinse drench soak flood spray
+    sprinkle scatter shower signal announce mark herald invigorate energize fuel power cause produce
+    emit release absorb trap contain hide reveal expose evaporate condense dissolve crumble collapse
+    topple lure entice tower dangle droop sag slump arch curve slope zigzag weave teem swarm crawl
     showcase exude evoke symbolize represent resemble beckon tempt mesmerize captivate inspire remind
 """)  # fmt: skip
 _NOUNS_IN_ING = words("""
