@@ -236,6 +236,9 @@ def _phrase_text(phrase: Phrase, language: Language) -> str:
 
 
 def _global_prompt(scene: Scene, phrases: list[Phrase], language: Language) -> str:
+    """All things in one prompt; what a verb says of them is only in the text itself."""
+    if scene.stated:
+        return scene.stated
     things = language.join([_phrase_text(phrase, language) for phrase in phrases] or [""])
     if scene.setting:
         extra = scene.background.removeprefix(_setting_background(scene)).strip()

@@ -60,15 +60,19 @@ class _Reader:
             setting=draft.setting,
             styles=tuple(_restore_text(style) for style in draft.styles),
             notes=draft.notes(),
+            stated=_restore_text(". ".join(draft.sentences)) if draft.prose else "",
         )
 
     def read_sentence(self, sentence: str) -> None:
         draft = self._draft
         first = not draft.phrases and not draft.backgrounds
         before = len(draft.phrases)
+        draft.sentences.append(patterns.PICTURE_OF.sub("", patterns.POLITE.sub("", sentence)))
         order = patterns.ORDERED.search(sentence)
         if order:
-            sentence = f"{sentence[: order.start()]}, {sentence[order.end() :]}".strip(" ,")
+            goes_on = re.match(r"(?:on|in|at|along)\b", sentence[order.end() :])
+            joint = " " if goes_on else ", "
+            sentence = f"{sentence[: order.start()]}{joint}{sentence[order.end() :]}".strip(" ,")
         sentence = surroundings.take_opening(sentence, draft, first=first)
         self._subject = -1
         self._first = before
@@ -85,7 +89,8 @@ class _Reader:
             self._read_clauses(sentence)
         if order:
             start = order[1].split()[0]
-            draft.place_in_order(before, _ORDERS[start], f"number {{}} from the {start}")
+            end = self._subject + 1 or None  # what the row stands on is none of it
+            draft.place_in_order(before, _ORDERS[start], f"number {{}} from the {start}", end)
         if first:
             surroundings.take_setting_phrase(draft)
         surroundings.take_trailing_place(draft)
@@ -106,7 +111,8 @@ class _Reader:
         if number or self._subject < 0:
             return False
         first, _, rest = part.partition(" ")
-        if is_participle(first) or first.lower() in _SAYS_MORE:
+        doing = first.endswith("ing") and rest.partition(" ")[0] in en.DETERMINERS
+        if doing or is_participle(first) or first.lower() in _SAYS_MORE:
             return True
         apposition = first.lower() in ("a", "an") and " of " in f" {rest} "
         return apposition and take_relation(part)[1] is None and take_places(part)[1] is None
@@ -122,6 +128,7 @@ class _Reader:
             last = draft.phrases[-1]
             draft.phrases[-1] = replace(last, text=f"{last.text} {each[1]}")
             return
+        part = patterns.RELATIVE.sub(" ", part)
         part = patterns.ON_WHICH.sub("on top of it", part)
         part = patterns.INVERTED.sub(r"\3 \1 \2", part)
         part = patterns.INVERTED_PRONOUN.sub(r"\3 \1 \2", part)
@@ -174,6 +181,7 @@ class _Reader:
             subject = min(before, len(draft.phrases) - 1)
         alone = not joined or self._subject >= 0
         self._subject = subject
+        draft.prose = draft.prose or bool(clause.objects) or clause.stated
         for thing in clause.objects:
             if thing.relation is not None:
                 relation = Relation(thing.relation, (thing.text,), thing.words)
@@ -339,6 +347,8 @@ def _is_label(text: str) -> bool:
 def _participle_first(text: str) -> str:
     """ "a cat sleeping", cut before "on top of a car", is "a sleeping cat"."""
     words = text.split()
+    if len(words) > 2 and words[-2] not in en.DETERMINERS and is_finite(words[-1], "it", "on"):
+        return " ".join(words[:-1])  # "a robot with glowing eyes stands"
     if len(words) < 3 or not is_participle(words[-1]) or words[0].lower() not in en.DETERMINERS:
         return text
     if words[-1] in patterns.POSTURES:

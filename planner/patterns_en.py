@@ -101,10 +101,15 @@ EITHER_SIDE = re.compile(r"\s*,?\s*\b(?:on|to|at) (?:both|either|each) sides?(?:
 POSTURES = en.words("standing sitting lying resting laying leaning hanging being")
 SUBJECT_PRONOUNS = frozenset({"it", "they", "he", "she", "this", "which", "who", "that"})
 PRONOUNS = frozenset({"it", "him", "her", "them", "this", "that", "which"})
+# "the plate which is left of the fork"
+RELATIVE = re.compile(
+    r"\s(?:which|that|who) (?:is|are|was|were|stands?|sits?|lies?)\s+"
+    r"(?=(?:on|in|to|at|left|right|above|below|under|behind|next|near|beside|between|over|atop)\b)"
+)
 ORDERED = re.compile(
     r"(?:^|[\s,(]{1,3})(?:in a row |in a line |ordered |arranged |listed |lined up )?"
     r"from (?:the )?(left to (?:the )?right|right to (?:the )?left|top to (?:the )?bottom"
-    r"|bottom to (?:the )?top)\)?(?:\s*[:,]\s*|$)"
+    r"|bottom to (?:the )?top)\)?(?:\s*[:,]\s*|$|\s+(?=(?:on|in|at|along)\b))"
 )
 _DEFINITE = r"(?=(?:the|an?|his|her|its|their|people|everyone|two|three|four|five|they|he|she|it)\b)"
 # A second clause in a sentence: "..., as the timer ticks down".

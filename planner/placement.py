@@ -21,6 +21,7 @@ from .scene import Place
 _WEAK = 0.05  # a usual place (the sky is up) against a stated one
 _DEPTH = 0.3  # "in the background" against "at the top"
 _ORDER = 1e-3  # reading order, between cells that fit equally well
+_NEAR = 0.3  # related things that lie apart
 _WIDE = 0.4  # a sky in half the width, against the arrangement that is preferred
 _UPRIGHT = 0.75  # aspect below which a few things stand one above the other
 _MAX_TRIED = 720  # arrangements of related items that are all tried,
@@ -256,16 +257,16 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
     ax = sum(point[0] for point in points) / len(points)
     ay = sum(point[1] for point in points) / len(points)
     distance = abs(x - ax) + abs(y - ay)
-    near = 0.3 * distance
+    near = _NEAR * distance
     direction = RELATIONS[kind]
     if direction.dx:
         aside = _outside(y, anchors, 1)
         holds = direction.dx * (x - ax) > EPS
-        return 0.3 * abs(x - ax) + 0.8 * aside + (0 if holds else 1)
+        return _NEAR * _gap(cell, anchors, 0) + 0.8 * aside + (0 if holds else 1)
     if direction.dy:
         aside = _outside(x, anchors, 0)
         holds = direction.dy * (y - ay) > EPS
-        return 0.3 * abs(y - ay) + 0.8 * aside + (0 if holds else 1)
+        return _NEAR * _gap(cell, anchors, 1) + 0.8 * aside + (0 if holds else 1)
     if direction.depth:  # what is nearer stands lower
         return near + _DEPTH * (0 if direction.depth * (y - ay) > EPS else 1)
     if kind == "between":
@@ -273,6 +274,13 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
         inside = min(xs) - EPS <= x <= max(xs) + EPS and min(ys) - EPS <= y <= max(ys) + EPS
         return 2 * distance + (0 if inside and len(set(points)) > 1 else 1)
     return 2 * near
+
+
+def _gap(cell: Box, boxes: Sequence[Box], axis: int) -> float:
+    """Room between a cell and what the boxes cover on an axis."""
+    low = min(box[axis] for box in boxes)
+    high = max(box[axis + 2] for box in boxes)
+    return max(low - cell[axis + 2], cell[axis] - high, 0.0)
 
 
 def _outside(value: float, boxes: Sequence[Box], axis: int) -> float:

@@ -92,6 +92,7 @@ class Scene:
         styles: style clauses ("watercolor style").
         notes: what was not understood, in sentences.
         language: the sentence's language ("en"), which the prompts keep.
+        stated: the text as written, where its verbs say more than the phrases do; else "".
     """
 
     phrases: tuple[Phrase, ...]
@@ -100,3 +101,4 @@ class Scene:
     styles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     language: str = "en"
+    stated: str = ""

@@ -38,13 +38,14 @@ _OBJECT_PRONOUNS = en.words("them it us me him her everyone")
 _ADVERBS = en.words("""
     low high up down out back away off together apart still just also only not quickly forward
     gracefully about around underfoot overhead now then too alone proudly there here never always
-    once again perfectly even upright all so ever
+    once again perfectly even upright all so ever loud aloud outside inside outdoors indoors
 """)
 # "The girl has red hair", "a man wears a hat": part of the thing that has it.
 _KEEPS_OBJECT = en.words("""
     has have had wears wore holds held carries carried features featured contains contained shows
     showed includes included displays depicts wear hold carry contain show represent
 """)
+_KEEPS_OBJECT_ING = en.words("wearing holding carrying having showing displaying featuring")
 _DETERMINERS = en.DETERMINERS | en.words("those these this that every no")
 _DEFINITE = en.words("the his her its their this they he she it")
 _CANS = en.words("watering trash garbage tin soda beer paint spray oil")
@@ -185,6 +186,9 @@ def read_clause(text: str, *, plural_subject: bool = False) -> Clause | None:
         return None
     subject = " ".join(words[:at])
     copula = words[at].lower() in COPULAS
+    doing = words[at + 1].lower() if copula and len(words) > at + 2 else ""
+    if doing in _KEEPS_OBJECT_ING or (doing.endswith("ing") and words[at + 2].lower() == "its"):
+        return Clause(f"{subject} {' '.join(words[at + 1 :])}")  # "is wearing a red hat"
     rest = _without_verbs(words[at:])
     copula = copula and len(words) - at - len(rest) == 1  # "is serving coffee" is no copula
     if len(rest) > 1 and rest[0].lower() in _OBJECT_PRONOUNS:
@@ -212,6 +216,8 @@ def _without_verbs(words: list[str]) -> list[str]:
     while index < len(words):
         word = words[index].lower().strip(",")
         following = words[index + 1].lower() if index + 1 < len(words) else ""
+        if begins_relation(" ".join(words[index : index + 6])):
+            break  # "is left of the plate"
         verbal = word == "that" and (following in COPULAS or following in AUXILIARIES)
         verbal = verbal or word in COPULAS or word in AUXILIARIES
         verbal = verbal or (copula and _is_participle_of_verb(word, following))
@@ -229,7 +235,7 @@ def _without_verbs(words: list[str]) -> list[str]:
 
 
 def _is_participle_of_verb(word: str, following: str) -> bool:
-    if is_participle(word):
+    if word.endswith("ing"):  # after a copula "building" is no house
         return True
     past = word.endswith("ed") or is_finite(word, "it", "on")
     return past and (not following or following in _PREPOSITIONS or following in _DETERMINERS or following.endswith("ly") or following in ("next", "together"))
@@ -243,6 +249,8 @@ def _objects(words: list[str]) -> list[Object]:
 
     def close() -> None:
         nonlocal lead, current
+        while len(current) > 1 and current[-1].lower() in _ADVERBS:
+            del current[-1]
         text = without_end(" ".join(current))
         if _names_something(current):
             preposition = next((w for w in reversed(lead) if w in _VERB_PREPOSITIONS), "")
@@ -254,9 +262,16 @@ def _objects(words: list[str]) -> list[Object]:
             found[-1] = Object(f"{last.text} {more}", last.relation, f"{last.words} {more}")
         lead, current = [], []
 
+    skipped = -1
     for index, word in enumerate(words):
         lower = word.lower()
         following = words[index + 1].lower() if index + 1 < len(words) else ""
+        if index == skipped:
+            continue
+        if lower == "and" and current and (is_participle(following) or is_simple_past(following)):
+            close()  # "holding a knife and preparing a dish"
+            skipped = index + 1
+            continue
         if not current and lower in _PREPOSITIONS and not begins_relation(" ".join(words[index:])):
             lead.append(lower)
             continue
