@@ -81,9 +81,11 @@ def run_plan(options: argparse.Namespace) -> int:
         drawing = _module("picture")
         kind = _PICTURES[picture.suffix.lower()]
         drawn = planner.told(
-            lambda: drawing.plan_svg(plan).encode("utf-8")
-            if kind == "SVG"
-            else drawing.plan_image(plan, kind)
+            lambda: (
+                drawing.plan_svg(plan).encode("utf-8")
+                if kind == "SVG"
+                else drawing.plan_image(plan, kind)
+            )
         )
         write_atomically(picture, drawn)
         options.progress.line(f"Drawn: {picture}")

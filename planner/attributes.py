@@ -65,9 +65,7 @@ def is_attribute(word: str) -> bool:
         return False
     if "-" in word and word.endswith("ed"):
         return True
-    return len(word) > 5 and not word.endswith("fish") and (
-        word.endswith(en.ATTRIBUTE_SUFFIXES)
-    )
+    return len(word) > 5 and not word.endswith("fish") and (word.endswith(en.ATTRIBUTE_SUFFIXES))
 
 
 def is_attributes_only(text: str) -> bool:

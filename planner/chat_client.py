@@ -19,6 +19,7 @@ from .cache import DiskStore, content_key
 from .chat_protocol import (
     MODES,
     ChatQuestion,
+    ChatUsage,
     Mode,
     build_payload,
     correction,
@@ -49,26 +50,6 @@ class _Learnt:
 
     mode: Mode | None = None
     dropped: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class ChatUsage:
-    """What the calls to an endpoint took.
-
-    Attributes:
-        requests: sent, refused ones included; 0 where an answer was kept from before.
-        retries: requests after a failure that may pass.
-        corrections: answers that were sent back to the model.
-        prompt_tokens, completion_tokens: as the server counts them, 0 where it does not.
-        seconds: in all.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    corrections: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
 
 
 class ChatClient:

@@ -17,7 +17,14 @@ Mode = Literal["json_schema", "json_object", "tools", "text"]
 MODES: tuple[Mode, ...] = ("json_schema", "json_object", "tools", "text")
 
 # Parameters that a server may refuse, in the order in which its complaint is searched for them.
-OPTIONAL = ("temperature", "seed", "max_tokens", "max_completion_tokens", "stream_options", "stream")
+OPTIONAL = (
+    "temperature",
+    "seed",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream_options",
+    "stream",
+)
 _REFUSED_MODE = {400, 404, 405, 415, 422, 501}
 
 
@@ -39,6 +46,26 @@ class ChatQuestion:
     schema_name: str
     seed: int = 0
     temperature: float = 0.2
+
+
+@dataclass(slots=True)
+class ChatUsage:
+    """What the calls to an endpoint took.
+
+    Attributes:
+        requests: sent, refused ones included; 0 where an answer was kept from before.
+        retries: requests after a failure that may pass.
+        corrections: answers that were sent back to the model.
+        prompt_tokens, completion_tokens: as the server counts them, 0 where it does not.
+        seconds: in all.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    corrections: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
 
 
 def build_payload(

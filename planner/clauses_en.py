@@ -6,11 +6,11 @@ import re
 
 from . import lexicon_en as en
 from .attributes import is_attribute, is_attributes_only, noun_phrase_end
+from .function_words_en import NEVER_ADJECTIVE
 from .lists import list_lines
 from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED, SUBORDINATE
 from .places_en import take_places
-from .structure_en import NEVER_ADJECTIVE, ends_noun, may_be_adjective, starts_with_verb
-
+from .structure_en import ends_noun, may_be_adjective, starts_with_verb
 
 _OPENERS = frozenset((*en.DETERMINERS, *en.NUMBERS))
 
@@ -125,9 +125,9 @@ def _separates(left: str, right: str) -> bool:
     if left_alone and is_attributes_only(alone):
         return False  # "a red and white cat"
     words = alone.split()
-    if len(words) == 1 and words[0] != left_alone and may_be_adjective(words[0]):
-        if not starts_phrase(right) and len(right.split()) > 1:
-            return False  # "a challenging and satisfying activity"
+    adjective = len(words) == 1 and words[0] != left_alone and may_be_adjective(words[0])
+    if adjective and not starts_phrase(right) and len(right.split()) > 1:
+        return False  # "a challenging and satisfying activity"
     if CONTINUES.match(right) and not starts_phrase(right):
         return False
     if starts_phrase(right):

@@ -1,4 +1,4 @@
-"""Scoring a planner on a list of sentences: labelled ones, or prompts that say what they ask for."""
+"""Scoring a planner on a list: labelled sentences, or prompts that say what they ask for."""
 
 from __future__ import annotations
 

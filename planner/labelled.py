@@ -116,7 +116,9 @@ def problems(sentence: Sentence, plan: Plan, *, split: bool = True) -> list[str]
         a = region_of(regions, first)
         b = region_of(regions, second, () if a is None else (a,))
         if a is None or b is None or not keeps(kind, regions[a], regions[b]):
-            found.append(f"not {first!r} {kind} {second!r}: {[(r.prompt(), r.box) for r in regions]}")
+            found.append(
+                f"not {first!r} {kind} {second!r}: {[(r.prompt(), r.box) for r in regions]}"
+            )
     return found
 
 

@@ -6,13 +6,17 @@ import re
 
 from .attributes import SplitPhrase
 from .language import Language
+from .lexicon_en import words
 from .scene import MAX_PART
-from .words_grammar import Grammar, Words
+from .words_grammar import Grammar
+from .words_line import Words
 
-_ARTICLES = frozenset(
-    "ein eine einen einem einer eines der die das den dem des sein seine ihr ihre sein mein meine "
-    "dieser diese dieses viele einige mehrere kein keine zwei drei vier fünf sechs sieben acht neun "
-    "zehn elf zwölf".split()
+_ARTICLES = words(
+    """
+    ein eine einen einem einer eines der die das den dem des sein seine ihr ihre mein meine
+    dieser diese dieses viele einige mehrere kein keine zwei drei vier fünf sechs sieben
+    acht neun zehn elf zwölf
+    """
 )
 _NUMBERS = {
     "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9,
@@ -26,9 +30,11 @@ _SINGULARS = {
     "wölfe": "Wolf", "sterne": "Stern", "steine": "Stein", "freunde": "Freund", "ritter": "Ritter",
     "füchse": "Fuchs", "bären": "Bär", "menschen": "Mensch", "mädchen": "Mädchen",
 }  # fmt: skip
-_PREPOSITIONS = frozenset(
-    "mit ohne in im aus von vom für zu zum zur bei beim an am auf um durch gegen nach seit über "
-    "unter hinter vor neben zwischen und oder als wie".split()
+_PREPOSITIONS = words(
+    """
+    mit ohne in im aus von vom für zu zum zur bei beim an am auf um durch gegen nach seit
+    über unter hinter vor neben zwischen und oder als wie
+    """
 )
 _SIZES = {
     "winzig": (0.5, 0.5), "klein": (0.65, 0.65), "groß": (1.4, 1.4), "riesig": (1.8, 1.8),
@@ -38,12 +44,15 @@ _SIZES = {
 _ENDING = r"(?:e|er|es|en|em)?"
 _SIZE = re.compile(rf"(?:{'|'.join(_SIZES)}|hoch|kurz|rund|eckig|dreieckig|oval){_ENDING}")
 # "sieht man", "gibt es", "steht": verbs of a description, and forms that look like adjectives.
-_VERBS = frozenset(
-    "ist sind war waren wird werden hat sich befindet befinden gibt es man sieht sehen zeigt zeigen "
-    "steht stehen stand standen sitzt sitzen saß saßen liegt liegen lag lagen hängt hängen hing "
-    "schwebt schweben schläft schlafen fliegt fliegen flog schwimmt schwimmen geht gehen ging "
-    "parkt parken lehnt lehnen wächst wachsen scheint schien läuft laufen lief springt springen "
-    "erhebt ragt ruht ruhen enthält versteckt platziert gestellt gelegt positioniert".split()
+_VERBS = words(
+    """
+    ist sind war waren wird werden hat sich befindet befinden gibt es man sieht sehen zeigt
+    zeigen steht stehen stand standen sitzt sitzen saß saßen liegt liegen lag lagen hängt
+    hängen hing schwebt schweben schläft schlafen fliegt fliegen flog schwimmt schwimmen
+    geht gehen ging parkt parken lehnt lehnen wächst wachsen scheint schien läuft laufen
+    lief springt springen erhebt ragt ruht ruhen enthält versteckt platziert gestellt gelegt
+    positioniert
+    """
 )
 
 
@@ -100,7 +109,8 @@ def _count(text: str) -> tuple[int, str]:
 
 
 def _singular(noun: str) -> str:
-    known = _SINGULARS.get(noun.lower())
+    lower = noun.lower()
+    known = _SINGULARS.get(lower) or _SINGULARS.get(lower.removesuffix("n"))
     if known:
         return known
     if noun.endswith(("innen",)):
@@ -126,49 +136,60 @@ def _same(wanted: SplitPhrase, have: SplitPhrase) -> bool:
     return bool(a) and bool(b) and a.split()[-1] == b.split()[-1]
 
 
-_SIDES = (("link", 0.0), ("recht", 1.0))
-_LEVELS = (("ober", 0.0), ("unter", 1.0))
 _OF_PICTURE = r"(?: (?:des|im|vom) Bild(?:es|s)?)?"
 _FAR = r"(?:ganz |weit |etwas |jeweils )?"
-_PART = r"(?:Seite|Hälfte|Bildhälfte|Bildseite|Bildrand|Rand|Ecke|Bildecke|Drittel|Teil|Bildteil|Bereich)"
+_PART = r"(?:(?:Bild)?(?:seite|hälfte|rand|ecke|drittel|teil|bereich))"
 _AT = r"(?:(?:auf|in|an|am|im|zur) )?(?:der |die |dem |das )?"
-_PLACES = (
-    *(
-        (
-            rf"{_AT}(?:{level}\w*[ -]{side}\w*|{side}\w*[ -]{level}\w*) {_PART}{_OF_PICTURE}"
-            rf"|{_FAR}{'oben' if level == 'ober' else 'unten'} {side}s|{side}s {'oben' if level == 'ober' else 'unten'}",
-            x, y, 0,
-        )
-        for side, x in _SIDES for level, y in _LEVELS
-    ),
-    *((rf"{_AT}{side}(?:e|en|er|es) {_PART}{_OF_PICTURE}|{_FAR}{side}s(?: davon)?{_OF_PICTURE}", x, None, 0) for side, x in _SIDES),
-    *((rf"{_AT}{level}(?:e|en|er|es) {_PART}{_OF_PICTURE}|{_FAR}{'oben' if level == 'ober' else 'unten'}{_OF_PICTURE}", None, y, 0) for level, y in _LEVELS),
-    (rf"(?:in der|die) (?:Bild)?mitte{_OF_PICTURE}|im Zentrum|mittig", 0.5, 0.5, 0),
-    (rf"(?:im )?Vordergrund{_OF_PICTURE}", None, None, 1),
-    (rf"(?:im )?Hintergrund{_OF_PICTURE}|in der Ferne", None, None, -1),
-)  # fmt: skip
+_SIDES = (("link", "links", 0.0), ("recht", "rechts", 1.0))
+_LEVELS = (("ober", "oben", 0.0), ("unter", "unten", 1.0))
+
+
+def _places() -> tuple[tuple[str, float | None, float | None, int], ...]:
+    """What says where on the canvas, corners first."""
+    found: list[tuple[str, float | None, float | None, int]] = []
+    for side, aside, x in _SIDES:
+        for level, along, y in _LEVELS:
+            corner = rf"{_AT}(?:{level}\w*[ -]{side}\w*|{side}\w*[ -]{level}\w*) {_PART}"
+            found.append((rf"{corner}{_OF_PICTURE}|{_FAR}{along} {aside}|{aside} {along}", x, y, 0))
+    end = r"(?:e|en|er|es)"
+    for side, aside, x in _SIDES:
+        plain = rf"{_FAR}{aside}(?: davon)?{_OF_PICTURE}"
+        found.append((rf"{_AT}{side}{end} {_PART}{_OF_PICTURE}|{plain}", x, None, 0))
+    for level, along, y in _LEVELS:
+        plain = rf"{_FAR}{along}{_OF_PICTURE}"
+        found.append((rf"{_AT}{level}{end} {_PART}{_OF_PICTURE}|{plain}", None, y, 0))
+    middle = rf"(?:in der|die) (?:Bild)?mitte{_OF_PICTURE}|im Zentrum|mittig"
+    return (
+        *found,
+        (middle, 0.5, 0.5, 0),
+        (rf"(?:im )?Vordergrund{_OF_PICTURE}", None, None, 1),
+        (rf"(?:im )?Hintergrund{_OF_PICTURE}|in der Ferne", None, None, -1),
+    )
+
+
 _BACKDROP = r"(?:(?:einem|einer|dem) )?(?:\w+ ){0,3}Hintergrund"
-_STEHT = r"(?:direkt |genau |dicht |unmittelbar )?"
+_NO_SIDE = r"(?! der (?:linken|rechten|oberen|unteren)\b)"  # "auf der linken Seite"
+_EXACTLY = r"(?:direkt |genau |dicht |unmittelbar )?"
 
 GERMAN_WORDS = Words(
     code="de",
     opens_phrase="|".join(sorted(_ARTICLES, key=len, reverse=True)) + r"|\d{1,2}",
     conjunction="und|sowie",
     relations={
-        "between": rf"{_STEHT}zwischen",
+        "between": rf"{_EXACTLY}zwischen",
         "left_of": r"(?:auf der linken Seite|zur Linken|links) (?:neben|von|vom|der|des)",
         "right_of": r"(?:auf der rechten Seite|zur Rechten|rechts) (?:neben|von|vom|der|des)",
-        "above": rf"{_STEHT}(?:oben auf|oberhalb(?: von)?|über|auf)(?! der (?:linken|rechten|oberen|unteren)\b)",
-        "below": rf"{_STEHT}(?:unterhalb(?: von)?|unter)",
-        "in_front_of": rf"{_STEHT}vor",
-        "behind": rf"{_STEHT}(?:hinter|verdeckt von|verborgen hinter)",
-        "next_to": rf"{_STEHT}(?:neben|bei|nahe(?: bei)?|in der Nähe(?: von)?|an)(?! der (?:linken|rechten)\b)",
+        "above": rf"{_EXACTLY}(?:oben auf|oberhalb(?: von)?|über|auf){_NO_SIDE}",
+        "below": rf"{_EXACTLY}(?:unterhalb(?: von)?|unter)",
+        "in_front_of": rf"{_EXACTLY}vor",
+        "behind": rf"{_EXACTLY}(?:hinter|verdeckt von|verborgen hinter)",
+        "next_to": rf"{_EXACTLY}(?:neben|bei|nahe(?: bei)?|in der Nähe(?: von)?|an){_NO_SIDE}",
     },
     relations_to_last={
         "above": "darüber|darauf|obendrauf", "below": "darunter", "next_to": "daneben|dabei",
         "in_front_of": "davor", "behind": "dahinter",
     },
-    places=_PLACES,
+    places=_places(),
     orders=(
         ("von links nach rechts", 0.0, None), ("von rechts nach links", 1.0, None),
         ("von oben nach unten", None, 0.0), ("von unten nach oben", None, 1.0),
@@ -176,9 +197,11 @@ GERMAN_WORDS = Words(
     order_words="Nummer {}",
     is_verb=_is_verb,
     particles=_PREPOSITIONS | {"ab", "an", "ein", "hin", "her", "los", "weg"},
-    opening=r"^(?:bitte )?(?:(?:zeichne|male|erstelle|generiere|zeige|mal|zeig)(?: mir)?(?: bitte)? )?"
+    opening=r"^(?:bitte )?(?:(?:zeichne|male?|erstelle|generiere|zeige?)(?: mir)?(?: bitte)? )?"
     r"(?:(?:ein|das) (?:Bild|Foto) (?:von |mit )|eine Szene mit )?",
-    background=rf"^(?:der )?Hintergrund (?:ist|zeigt)\s+(.+)$|^((?:auf|vor|mit) {_BACKDROP})$",
+    background=r"^(?:(?:der )?Hintergrund (?:ist|zeigt)\s+(?P<what>.+)"
+    rf"|(?:auf|vor|mit) {_BACKDROP})$",
+    background_of="im Hintergrund {}",
     background_end=rf"\s((?:auf|vor|mit) {_BACKDROP})$",
     style=r"(?:im )?(?:\w+ )?(?:\w*stil|\w*gemälde|Aquarell|Skizze|\w*zeichnung|Fotografie|Foto)"
     r"|im Stil von .+|fotorealistisch|hochauflösend|4k|8k|sehr detailliert",
@@ -196,13 +219,20 @@ GERMAN = Language(
     last=" und ",
     includes="{} mit {}",
     before_background=r"^(?:auf|vor|mit) ",
-    usually_high=("himmel", "sonne", "mond", "wolke", "wolken", "sterne", "sternenhimmel", "regenbogen"),
-    usually_low=("boden", "wiese", "gras", "rasen", "teppich"),
-    rather_low=("stuhl", "tisch", "sofa", "bett", "hund", "katze", "auto", "fluss", "see", "blumen"),
-    wide=("himmel", "meer", "boden", "wand", "wiese", "strand", "feld", "fluss", "straße", "wald", "berge"),
-    sizes={f"{stem}{end}": size for stem, size in _SIZES.items() for end in ("", "e", "er", "es", "en", "em")},
-    markers=frozenset(
-        "ein eine einen einem einer eines der die das den dem des und mit links rechts oben unten auf "
-        "neben hinter über unter vor zwischen im ist steht sitzt liegt mitte von vom zwei drei vier".split()
-    ),
+    usually_high=words("himmel sonne mond wolke wolken sterne sternenhimmel regenbogen"),
+    usually_low=words("boden wiese gras rasen teppich"),
+    rather_low=words("stuhl tisch sofa bett hund katze auto fluss see blumen"),
+    wide=words("himmel meer boden wand wiese strand feld fluss straße wald berge"),
+    sizes={
+        stem + end: size
+        for stem, size in _SIZES.items()
+        for end in ("", "e", "er", "es", "en", "em")
+    },
+    markers=words(
+    """
+    ein eine einen einem einer eines der die das den dem des und mit links rechts oben unten
+    auf neben hinter über unter vor zwischen im ist steht sitzt liegt mitte von vom zwei
+    drei vier
+    """
+),
 )  # fmt: skip

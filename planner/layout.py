@@ -110,9 +110,7 @@ def divided(box: Box, copies: int, aspect: float | None) -> list[Box]:
     ]
 
 
-def reason(
-    index: int, items: Sequence[Item], size: Size, names: Sequence[str], copies: int
-) -> str:
+def reason(index: int, items: Sequence[Item], size: Size, names: Sequence[str], copies: int) -> str:
     """Why a thing lies where it does, in words.
 
     Args:
@@ -131,7 +129,8 @@ def reason(
         parts.append(f"{_words(link.kind)} {others}")
     if not parts:
         for other, name in zip(items, names, strict=True):
-            kinds = [RELATIONS[link.kind].inverse for link in other.links if index in link.anchors]
+            links = [link for link in other.links if index in link.anchors]
+            kinds: list[RelationKind] = [RELATIONS[link.kind].inverse for link in links]
             parts += [f'{_words(kind)} "{name}"' for kind in kinds]
         parts = parts[:3]
     if not parts and item.pinned and item.usual_y is not None:
@@ -158,10 +157,16 @@ def _depth_pairs(items: Sequence[Item]) -> list[tuple[int, int]]:
             if depth and len(link.anchors) == 1:
                 other = link.anchors[0]
                 pairs.append((index, other) if depth > 0 else (other, index))
-    placed = {d: [i for i, item in enumerate(items) if item.place and item.place.depth == d and not item.place.on_canvas] for d in (1, -1)}  # fmt: skip
-    if len(placed[1]) == 1 and len(placed[-1]) == 1:
-        pairs.append((placed[1][0], placed[-1][0]))
+    near, far = _only_at_depth(items, 1), _only_at_depth(items, -1)
+    if len(near) == 1 and len(far) == 1:
+        pairs.append((near[0], far[0]))
     return pairs
+
+
+def _only_at_depth(items: Sequence[Item], depth: int) -> list[int]:
+    """Things that are said to be in the foreground or background, and nowhere on the canvas."""
+    places = [(index, item.place) for index, item in enumerate(items) if item.place]
+    return [index for index, place in places if place.depth == depth and not place.on_canvas]
 
 
 def _shares(factors: Sequence[float]) -> list[float]:

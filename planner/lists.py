@@ -8,7 +8,9 @@ import re
 _NUMBER = r"\(?\d{1,2}\s*[.):、．）](?!\d)|[①-⑳]"
 _BULLET = r"[-–—*•·]"
 _STARTS = re.compile(rf"\s*(?:(?P<number>{_NUMBER})|(?P<bullet>{_BULLET})(?=\s))\s*")
-_NUMBERS = re.compile(rf"(?:^|(?<=[\s,;，；。]))(?:{_NUMBER})\s*|(?<=[\u3400-\u9fff])\s*(?:{_NUMBER})\s*")
+_NUMBERS = re.compile(
+    rf"(?:^|(?<=[\s,;，；。]))(?:{_NUMBER})\s*|(?<=[\u3400-\u9fff])\s*(?:{_NUMBER})\s*"
+)
 _BULLETS = re.compile(rf"(?:^|(?<=\s)){_BULLET}\s+")
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .arrange import propose_cells
 from .cache import DiskStore
 from .cells import split_cells
 from .chat_client import ChatClient, ChatQuestion, ChatUsage
 from .endpoints import Endpoint
 from .errors import PlanError
-from .placement import propose_cells
 from .plan import Box, Plan, RegionPlan
 from .prompts import prompt_version, read_prompt
 from .schema import MAX_REGIONS, MAX_TEXT, check_schema

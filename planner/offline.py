@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .arrange import propose_cells
 from .cells import Split, split_cells
 from .compose import compose_prompt
 from .entries import Entry, expand_counts, merge_to, names_of, scene_entries
@@ -18,15 +19,16 @@ from .errors import PlanError
 from .language import Language
 from .languages import LANGUAGES, language_of
 from .layout import Size, divided, overlapped, reason, sized
-from .placement import Item, Link, assign, is_satisfied, propose_cells
+from .placement import Item, Link, assign, is_satisfied
 from .plan import Box, Plan, RegionPlan, check_box
-from .relations import RELATIONS
+from .relations import RELATIONS, RelationKind
 from .scene import Phrase, Scene
 from .schema import MAX_REGIONS, MAX_TEXT, MAX_WORDS
 
 Cell = Box  # x0, y0, x1, y1 in fractions of the canvas, 0..1
 MAX_SIZE_TEXT = 300  # characters of a phrase in which its size is looked for
 _LONG = 4  # words; a shorter text may well be one thing
+
 
 def plan_offline(
     text: str,
@@ -148,8 +150,9 @@ def _item(entry: Entry, index: int, entries: list[Entry], language: Language) ->
     high, low = noun in language.usually_high, noun in language.usually_low
     usual = 0.0 if high else 1.0 if low or noun in language.rather_low else None
     links = tuple(Link(relation.kind, tuple(anchors)) for relation, anchors in entry.links)
-    kinds = [link.kind for link in links]
-    kinds += [rel.kind for e in entries for rel, anchors in e.links if index in anchors]
+    kinds: list[RelationKind] = []
+    kinds.extend(link.kind for link in links)
+    kinds.extend(rel.kind for e in entries for rel, anchors in e.links if index in anchors)
     beside = any(RELATIONS[kind].dy == 0 and RELATIONS[kind].depth == 0 for kind in kinds)
     free = entry.place is None or (entry.place.x is None and entry.place.column is None)
     wide = noun in language.wide and free and not beside

@@ -9,13 +9,21 @@ from . import clauses_en
 from . import lexicon_en as en
 from . import patterns_en as patterns
 from . import surroundings_en as surroundings
-from .attributes import head_noun, is_attribute, is_attributes_only, singular, split_phrase, take_count
-from .compose import compose_prompt, fit_article
+from .attributes import head_noun, is_attributes_only, split_phrase, take_count
 from .draft import Draft
-from .places_en import JOINED, take_places, take_relation
-from .scene import MAX_PART, Phrase, Place, Relation, Scene
+from .members_en import Members
+from .places_en import take_places, take_relation
+from .rewrites_en import (
+    lower_first,
+    participle_first,
+    restore,
+    restore_text,
+    rewrite_part,
+    rewrite_text,
+)
+from .scene import MAX_PART, Place, Relation, Scene
 from .structure_en import is_prose, read_clause, without_end
-from .verbs_en import is_finite, is_participle, is_third_person
+from .verbs_en import is_participle
 
 # Longer sentences are read as lists: finding a verb takes time that grows with their length.
 MAX_SENTENCE = 1000
@@ -25,18 +33,9 @@ _ORDERS = {"left": (0.0, None), "right": (1.0, None), "top": (None, 0.0), "botto
 
 def parse_english(text: str) -> Scene:
     """Read a sentence, a list or several sentences."""
-    if text.isupper():
-        text = text.lower()
-    if "foreground" in text.lower():  # then the background is a depth, too
-        text = patterns.DEPTH_LABEL.sub(r"\1in the \2 ", text)
-    if patterns.OTHER_HALF.search(text):
-        text = patterns.FIRST_HALF.sub("the left half ", text, count=1)
-        text = patterns.OTHER_HALF.sub("the right half shows ", text, count=1)
-    text = patterns.PAIRS.sub(rf"\1 {JOINED} \2", text)
-    text = patterns.BETWEEN_AND.sub(rf"between \1 {JOINED} ", text)
     reader = _Reader()
-    for sentence in clauses_en.sentences(text):
-        reader.read_sentence(_lower_first(sentence))
+    for sentence in clauses_en.sentences(rewrite_text(text)):
+        reader.read_sentence(lower_first(sentence))
     return reader.scene()
 
 
@@ -45,9 +44,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._draft = Draft()
-        self._group = -1  # index of "two circles" while "one red" may still follow
-        self._one = ""  # one of them
-        self._lead = ""  # what one of them does: "holding"
+        self._members = Members()
         self._subject = -1  # index of the subject of this sentence's verb
         self._first = 0  # index of the first phrase of this sentence
 
@@ -55,12 +52,12 @@ class _Reader:
         """What has been read."""
         draft = self._draft
         return Scene(
-            phrases=tuple(_restore(phrase) for phrase in draft.phrases),
-            background=_restore_text(" ".join(draft.backgrounds)),
+            phrases=tuple(restore(phrase) for phrase in draft.phrases),
+            background=restore_text(" ".join(draft.backgrounds)),
             setting=draft.setting,
-            styles=tuple(_restore_text(style) for style in draft.styles),
+            styles=tuple(restore_text(style) for style in draft.styles),
             notes=draft.notes(),
-            stated=_restore_text(". ".join(draft.sentences)) if draft.prose else "",
+            stated=restore_text(". ".join(draft.sentences)) if draft.prose else "",
         )
 
     def read_sentence(self, sentence: str) -> None:
@@ -81,10 +78,7 @@ class _Reader:
             self._read_clauses(group[1])
             named = len(draft.phrases)
             self._read_clauses(group[2])
-            summary = named - 1
-            if len(draft.phrases) > named > before and self._group == summary:
-                del draft.phrases[summary]  # "two people: a man and a woman"
-                self._group = -1
+            self._members.drop_summary(draft.phrases, named, before)
         else:
             self._read_clauses(sentence)
         if order:
@@ -128,10 +122,7 @@ class _Reader:
             last = draft.phrases[-1]
             draft.phrases[-1] = replace(last, text=f"{last.text} {each[1]}")
             return
-        part = patterns.RELATIVE.sub(" ", part)
-        part = patterns.ON_WHICH.sub("on top of it", part)
-        part = patterns.INVERTED.sub(r"\3 \1 \2", part)
-        part = patterns.INVERTED_PRONOUN.sub(r"\3 \1 \2", part)
+        part = rewrite_part(part)
         if not part or surroundings.take_background(part, draft):
             return
         if surroundings.take_style(part, draft) or self._take_statement(part):
@@ -161,7 +152,7 @@ class _Reader:
     def _take_clause(self, part: str, *, joined: bool) -> bool:
         """A part with a verb: its subject and objects; a verb's preposition says how they lie."""
         bare, place = take_places(part)
-        if patterns.THERE_IS.match(bare)[0] or patterns.VERB_FIRST.match(bare):
+        if patterns.THERE_IS.sub("", bare) != bare or patterns.VERB_FIRST.match(bare):
             return False
         clause = read_clause(bare, plural_subject=joined)
         if clause is None:
@@ -193,9 +184,7 @@ class _Reader:
             self._take_phrase(thing.text)
         return True
 
-    def _take_phrase(
-        self, part: str, said: Place | None = None, *, stated: bool = False
-    ) -> None:
+    def _take_phrase(self, part: str, said: Place | None = None, *, stated: bool = False) -> None:
         """A noun phrase with its position words and relations.
 
         Args:
@@ -211,7 +200,7 @@ class _Reader:
         if place is not None or relation is not None:
             text = patterns.COPULA_END.sub("", text)
             text = patterns.VERB_FIRST.sub("", text).strip()
-            text = _participle_first(text)
+            text = participle_first(text)
         text = re.sub(r"\s{2,}", " ", text).strip(" ,:")
         if relation is not None and relation.anchors[0] in patterns.PRONOUNS and draft.phrases:
             relation = replace(relation, anchors=(self._meant_by(relation.anchors[0]),))
@@ -221,13 +210,11 @@ class _Reader:
         if draft.phrases and text.split()[0].lower() in patterns.SUBJECT_PRONOUNS:
             draft.extend(-1, text)  # "they flitted about": said of what was named
             return
-        text = self._name_one_of_them(text, place)
+        text = self._members.name(text, place, draft.phrases)
         if self._continues_last(text, place, relation):
             return
         draft.add(text, draft.with_waiting(place), () if relation is None else (relation,))
-        count, one = take_count(text)
-        if count > 1:
-            self._group, self._one = len(draft.phrases) - 1, one
+        self._members.count(text, len(draft.phrases) - 1)
         if stated and relation is not None and relation.kind != "between":
             for anchor in relation.anchors:
                 if self._find_subject(take_relation(anchor)[0]) is None:
@@ -239,49 +226,6 @@ class _Reader:
         if pronoun in ("it", "that", "this") and last.relations:
             return last.relations[-1].anchors[-1]
         return last.text
-
-    def _name_one_of_them(self, text: str, place: Place | None) -> str:
-        """ "two circles, one red": the second part is "a red circle", and the first is dropped."""
-        phrases = self._draft.phrases
-        if not phrases and not text.startswith(("one of ", "One of ")):
-            return text
-        match = patterns.ONE_OF_THEM.match(text)
-        if match and match["kind"] and not self._one:
-            self._one = f"a {singular(match['kind'])}"
-        said = (match["said"] or "") if match else ""
-        whole = self._one
-        if match is None:
-            match = patterns.ANOTHER_ONE.match(text)
-            if match is None:
-                return text
-            said = match[1]
-            whole = self._one or phrases[-1].text
-        elif not self._one:
-            if place is None:
-                return text
-            whole = re.sub(r"^the ", "a ", phrases[-1].text)
-        if said and not is_attributes_only(said):
-            if not self._one or not _says_what_it_does(said, text):
-                return text
-            said = self._doing(said)
-        if 0 <= self._group < len(phrases):
-            del phrases[self._group]
-            self._group = -1
-        if not said:
-            return whole
-        if not is_attributes_only(said):
-            return f"{whole} {said}"
-        split = split_phrase(whole, chinese=False)
-        return compose_prompt(split.high, "", split.instance, (said,))
-
-    def _doing(self, said: str) -> str:
-        """ "one holding a kite, the other a ball": what is left out the second time."""
-        words = said.split()
-        at = next((i for i, w in enumerate(words) if w in en.DETERMINERS or w in en.NUMBERS), 0)
-        if at:
-            self._lead = " ".join(words[:at])
-            return said
-        return f"{self._lead or 'with'} {said}" if words[0] in en.DETERMINERS else said
 
     def _continues_last(self, text: str, place: Place | None, relation: Relation | None) -> bool:
         """Parts that only say more about the phrase before: "glossy", "with a hat"."""
@@ -342,46 +286,3 @@ def _is_label(text: str) -> bool:
     text = patterns.THERE_IS.sub("", text)
     background = patterns.BACKGROUND_IS.match(f"{text}:x")
     return bool(take_places(text)[1] or background)
-
-
-def _participle_first(text: str) -> str:
-    """ "a cat sleeping", cut before "on top of a car", is "a sleeping cat"."""
-    words = text.split()
-    if len(words) > 2 and words[-2] not in en.DETERMINERS and is_finite(words[-1], "it", "on"):
-        return " ".join(words[:-1])  # "a robot with glowing eyes stands"
-    if len(words) < 3 or not is_participle(words[-1]) or words[0].lower() not in en.DETERMINERS:
-        return text
-    if words[-1] in patterns.POSTURES:
-        return " ".join(words[:-1])
-    return fit_article(f"{words[0]} ", words[-1]) + " ".join([words[-1], *words[1:-1]])
-
-
-def _says_what_it_does(said: str, text: str) -> bool:
-    """Whether "one ..." goes on with a verb or "with", and is no count ("one chicken")."""
-    first, _, rest = said.partition(" ")
-    if first in en.DETERMINERS or first in en.NUMBERS:
-        return text.startswith(("the other", "another"))
-    following = rest.partition(" ")[0]
-    does = is_participle(first) or is_finite(first, "it", following)
-    return does or first in ("with", "in", "without") or (not rest and is_third_person(first))
-
-
-def _lower_first(text: str) -> str:
-    """Lower a sentence's first letter, but not an acronym's or a name's."""
-    first = text.split(maxsplit=1)[0].strip(",:")
-    known = (*en.DETERMINERS, *en.NUMBERS, *en.FUNCTION_WORDS)
-    if first.lower() in known or is_attribute(first):
-        return text[0].lower() + text[1:]
-    return text
-
-
-def _restore_text(text: str) -> str:
-    return text.replace(JOINED, "and")
-
-
-def _restore(phrase: Phrase) -> Phrase:
-    return replace(
-        phrase,
-        text=_restore_text(phrase.text),
-        trailing=tuple(_restore_text(part) for part in phrase.trailing),
-    )

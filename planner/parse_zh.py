@@ -49,7 +49,9 @@ _STYLED_PICTURE = re.compile(
     r"^一?(?:张|幅)(油画|水彩画|素描|国画|水墨画|照片|摄影作品|插画|版画|漫画)[，：:]"
 )
 # 左右两边各有一棵树
-_BOTH_SIDES = re.compile(r"^(?:在)?(?:左右)?(?:两|二)(?:边|侧|旁)(?:各|都|分别)(?:有|是|站着|放着)?(?P<thing>.+)$|^左右(?:各|都|分别)有?(?P<other>.+)$")
+_BOTH_SIDES = re.compile(
+    r"^(?:在)?(?:左右)?(?:两|二)(?:边|侧|旁)(?:各|都|分别)(?:有|是|站着|放着)?(?P<thing>.+)$|^左右(?:各|都|分别)有?(?P<other>.+)$"
+)
 _COUNTED = rf"(?:\d{{1,2}}|[一二两三四五六七八九十几]+)[{MEASURES}]"
 
 
@@ -57,9 +59,7 @@ def parse_chinese(text: str) -> Scene:
     """Read a sentence, a list or several sentences."""
     reader = _Reader()
     text = list_lines(text.strip())
-    text = re.sub(
-        r"(?<=[\u3400-\u9fff，。；])[^\S\n]+|[^\S\n]+(?=[\u3400-\u9fff，。；])", "", text
-    )
+    text = re.sub(r"(?<=[\u3400-\u9fff，。；])[^\S\n]+|[^\S\n]+(?=[\u3400-\u9fff，。；])", "", text)
     if "前景" in text:  # then the background is a depth, too, and not what lies behind all
         text = re.sub(r"背景(?:是|为|：|:)", "背景中是", text)
     for sentence in re.split(r"[。；;\n！!？?]", text):

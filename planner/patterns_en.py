@@ -96,8 +96,12 @@ ON_WHICH = re.compile(r"^(?:on|upon|atop) (?:it|which|this|that)\b")
 FIRST_HALF = re.compile(
     r"(?:^|(?<=[,;.] ))(?:one )?half(?: of (?:the|this) \w+)? (?=(?:is|shows|has|contains|in|:))"
 )
-OTHER_HALF = re.compile(r"\b(?:the other|another|the second) half(?: of (?:the|this) \w+)? (?:is )?")
-EITHER_SIDE = re.compile(r"\s*,?\s*\b(?:on|to|at) (?:both|either|each) sides?(?: of (?P<anchor>.+))?$")
+OTHER_HALF = re.compile(
+    r"\b(?:the other|another|the second) half(?: of (?:the|this) \w+)? (?:is )?"
+)
+EITHER_SIDE = re.compile(
+    r"\s*,?\s*\b(?:on|to|at) (?:both|either|each) sides?(?: of (?P<anchor>.+))?$"
+)
 POSTURES = en.words("standing sitting lying resting laying leaning hanging being")
 SUBJECT_PRONOUNS = frozenset({"it", "they", "he", "she", "this", "which", "who", "that"})
 PRONOUNS = frozenset({"it", "him", "her", "them", "this", "that", "which"})
@@ -111,7 +115,9 @@ ORDERED = re.compile(
     r"from (?:the )?(left to (?:the )?right|right to (?:the )?left|top to (?:the )?bottom"
     r"|bottom to (?:the )?top)\)?(?:\s*[:,]\s*|$|\s+(?=(?:on|in|at|along)\b))"
 )
-_DEFINITE = r"(?=(?:the|an?|his|her|its|their|people|everyone|two|three|four|five|they|he|she|it)\b)"
+_DEFINITE = (
+    r"(?=(?:the|an?|his|her|its|their|people|everyone|two|three|four|five|they|he|she|it)\b)"
+)
 # A second clause in a sentence: "..., as the timer ticks down".
 SUBORDINATE = re.compile(
     rf"(?:,\s*|\s+)(?:and )?(?:while|whereas|when|whilst|where|because|until|but|yet|so that)\s+"
@@ -124,7 +130,9 @@ DEPTH_LABEL = re.compile(
     r"(?:[:=]|\b(?:is|are|shows|has|contains|features)\b)\s*",
     re.IGNORECASE,
 )
-EACH_OF = re.compile(r"^(?:each|both|all|every one) of (?:the )?(?=\w+ \w)(?!them\b)", re.IGNORECASE)
+EACH_OF = re.compile(
+    r"^(?:each|both|all|every one) of (?:the )?(?=\w+ \w)(?!them\b)", re.IGNORECASE
+)
 EACH_WITH = re.compile(
     r"^(?:each|both|all)(?: one| of them)?(?: (?:is|are|of them))? "
     r"((?:with|wearing|holding|in|carrying|having|sitting|standing|has|have|wears?|holds?)\b.+)$"

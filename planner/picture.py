@@ -100,4 +100,9 @@ def _pixels(region: RegionPlan, width: int, height: int) -> tuple[float, float, 
     assert region.box is not None  # `_back_to_front` leaves the others out
     x0, y0, x1, y1 = region.box
     # Never thinner than the border that is drawn around it.
-    return x0 * width, y0 * height, max(x1 * width, x0 * width + 4), max(y1 * height, y0 * height + 4)
+    return (
+        x0 * width,
+        y0 * height,
+        max(x1 * width, x0 * width + 4),
+        max(y1 * height, y0 * height + 4),
+    )

@@ -79,16 +79,19 @@ _FRONT = re.compile(
 )
 
 _SIDE = r"(?:(?:immediate|far|very) )?"
-_OF = r"(?:[- ]?hand)?(?:[- ]?most)?(?:[- ](?:side|part|half|end|edge|corner))?(?: (?:end|side))? of"
+_OF = (
+    r"(?:[- ]?hand)?(?:[- ]?most)?(?:[- ](?:side|part|half|end|edge|corner))?(?: (?:end|side))? of"
+)
 _TO = r"(?:(?:up )?(?:on|to|at|in|towards?|along)(?: the)? )?"
 # What the words of a relation may begin with: "is directly above", "sitting right next to".
 _EXACTLY = r"(?:(?:directly|just|right|high|immediately|slightly|far|partly|partially|half) )?"
 _MOVING = r"(?:(?:hovering|floating|flying|hanging|suspended|soaring|towering|looming) )?"
+_NOT_OWN = r"(?! (?:his|her|its|their|my|your|one)\b)"  # "a bag over her shoulder"
 RELATION_WORDS: dict[RelationKind, str] = {
     "between": r"(?:in |right )?between|in the middle of(?= .+ (?:and|\ue000) )|sandwiched between",
     "left_of": rf"{_TO}{_SIDE}left{_OF}",
     "right_of": rf"{_TO}{_SIDE}right{_OF}",
-    "above": rf"{_EXACTLY}{_MOVING}(?:above|over(?! (?:his|her|its|their|my|your|one)\b))|atop(?: of)?"
+    "above": rf"{_EXACTLY}{_MOVING}(?:above|over{_NOT_OWN})|atop(?: of)?"
     rf"|{_TO}(?:very )?(?:top|upper){_OF}",
     "in_front_of": rf"{_EXACTLY}in(?: the)? front of|obscuring|hiding",
     "behind": rf"{_EXACTLY}(?:hid(?:den|ing) |concealed |obscured |blocked )?"

@@ -62,9 +62,7 @@ def read_prompt(text: str) -> Prompt:
         kind = next(kind for kind, _ in _RELATIONS if match[kind])
         names = match.groups()
         return Prompt(text, "relation", ((names[0],), (names[-1],)), kind)
-    counts = [
-        (m[1].casefold(), m[2]) for m in _COUNT.finditer(text) if not m[2].startswith("of")
-    ]
+    counts = [(m[1].casefold(), m[2]) for m in _COUNT.finditer(text) if not m[2].startswith("of")]
     if counts:
         return Prompt(text, "count", tuple(counts))
     match = _PAIR.match(text)
@@ -85,7 +83,8 @@ def prompt_problems(prompt: Prompt, plan: Plan) -> list[str]:
         if a is None or b is None or a == b:
             found.append(f"one region for both: {texts}")
         elif not keeps(prompt.relation, regions[a], regions[b]):
-            found.append(f"not {prompt.relation}: {[(t, r.box) for t, r in zip(texts, regions, strict=True)]}")
+            boxes = [(region.prompt(), region.box) for region in regions]
+            found.append(f"not {prompt.relation}: {boxes}")
     elif prompt.kind == "pair":
         found += _pair_problems(prompt, texts)
     elif prompt.kind == "count":

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from .relations import RelationKind
 
-
 # Longer parts between two commas are no description of one thing; they are kept as they are, since
 # the grammars' patterns take time that grows faster than the text.
 MAX_PART = 300

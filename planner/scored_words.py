@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from .compose import is_cjk
+from .lexicon_en import words
 from .plan import RegionPlan
 
 EPS = 1e-3
@@ -19,12 +20,15 @@ _IRREGULAR = {
     "leaves": "leaf", "shelves": "shelf", "loaves": "loaf", "oxen": "ox",
 }  # fmt: skip
 # A prompt that ends in one of these was cut in the middle of a sentence.
-_CUT = frozenset(
-    "is are was were be been being am has have had does did will would can could should a an the "
-    "and or but of in on at to with by from into onto over under near beside behind between above "
-    "below through across along against for as than that which who whose its their his her "
-    "stands stood sits sat lies lay hangs hung rests rested leans leaned runs ran shines shone "
-    "stretched loomed drew gave made added rang flew swam sang looks looked contrasted".split()
+_CUT = words(
+    """
+    is are was were be been being am has have had does did will would can could should a an
+    the and or but of in on at to with by from into onto over under near beside behind
+    between above below through across along against for as than that which who whose its
+    their his her stands stood sits sat lies lay hangs hung rests rested leans leaned runs
+    ran shines shone stretched loomed drew gave made added rang flew swam sang looks looked
+    contrasted
+    """
 )
 
 
@@ -57,9 +61,7 @@ def position_of(prompt: str, thing: str) -> int | None:
         return None
     for start in range(len(words) - len(wanted) + 1):
         window = words[start : start + len(wanted)]
-        if all(
-            singular_forms(a) & singular_forms(b) for a, b in zip(window, wanted, strict=True)
-        ):
+        if all(singular_forms(a) & singular_forms(b) for a, b in zip(window, wanted, strict=True)):
             return start
     return None
 

@@ -6,9 +6,9 @@ show. Without a finite verb ("a woman in a red dress") a phrase is one thing and
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from . import function_words_en as closed
 from . import lexicon_en as en
 from .attributes import is_attribute
 from .places_en import begins_relation
@@ -21,60 +21,6 @@ from .verbs_en import (
     is_simple_past,
     is_third_person,
 )
-
-# What a verb's preposition says of the place of its object; the others say nothing of it.
-_VERB_PREPOSITIONS: dict[str, RelationKind | None] = {
-    "on": "above", "onto": "above", "upon": "above", "atop": "above", "over": "above",
-    "by": "next_to", "against": "next_to", "around": "next_to", "at": "next_to",
-    "with": "next_to", "to": "next_to", "toward": "next_to", "towards": "next_to",
-    "past": "next_to", "along": "next_to", "alongside": "next_to",
-    "in": None, "into": None, "inside": None, "through": None, "across": None, "from": None,
-    "among": None, "amid": None, "for": None, "of": None, "outside": None, "up": None,
-    "down": None, "off": None, "like": None, "than": None, "before": None, "after": None,
-    "during": None, "beyond": None, "throughout": None, "within": None, "as": None,
-}  # fmt: skip
-_STAY_WITH_NOUN = en.words("of with in for like inside without")
-_OBJECT_PRONOUNS = en.words("them it us me him her everyone")
-_ADVERBS = en.words("""
-    low high up down out back away off together apart still just also only not quickly forward
-    gracefully about around underfoot overhead now then too alone proudly there here never always
-    once again perfectly even upright all so ever loud aloud outside inside outdoors indoors
-""")
-# "The girl has red hair", "a man wears a hat": part of the thing that has it.
-_KEEPS_OBJECT = en.words("""
-    has have had wears wore holds held carries carried features featured contains contained shows
-    showed includes included displays depicts wear hold carry contain show represent
-""")
-_KEEPS_OBJECT_ING = en.words("wearing holding carrying having showing displaying featuring")
-_DETERMINERS = en.DETERMINERS | en.words("those these this that every no")
-_DEFINITE = en.words("the his her its their this they he she it")
-_CANS = en.words("watering trash garbage tin soda beer paint spray oil")
-_AFTER_PARTICIPLE = en.words("of with in by from for into to")
-_ATTRIBUTES_AND_NOUNS = en.words("""
-    light gold orange peach ice glass metal diamond stone crystal paper snow cream lime olive salmon
-    rainbow rose fur leather silk marble brick lavender coral pearl jade cartoon
-""")
-_NO_THINGS = _DETERMINERS | _ADVERBS | en.words("other mid-air midair place air")
-_PREPOSITIONS = frozenset(_VERB_PREPOSITIONS) | en.words(
-    "behind under beneath underneath above below near between beside next close"
-)
-_CUT_AT = (_PREPOSITIONS | _DETERMINERS | {"and", "or", "as", "but"}) - {"one", "another"}
-# Words that say where, so that "on the left, ..." ends there.
-NEVER_ADJECTIVE = en.words("""
-    left right top bottom middle center centre background foreground corner side front back distance
-    sky ground
-""")
-_NEVER_SUBJECT = (_DETERMINERS - {"one", "another"}) | _PREPOSITIONS | {"and", "or", "very"}
-_NOUN_ENDINGS_IN_Y = en.words("""
-    city butterfly family baby lady puppy bunny pony body party cherry candy berry daisy lily fairy
-    library bakery story sky fly boy toy donkey monkey turkey key honey jelly ferry lorry trolley
-    strawberry blueberry raspberry gallery battery pottery jewelry cutlery teddy belly country ivy
-    valley alley chimney storey bay ray tray day bay play clay hay way abbey turkey ally elephant
-    plant tent parent animal metal crystal music clinic pencil canal petal hospital medal bread bed
-    shed seed weed speed feed sled reed bird arctic attic picnic fabric olive hive beehive cabinet
-    pendant restaurant giant infant ant student present scent table cable vegetable
-""")
-_ADJECTIVE = re.compile(r"(?:y|ic|al|ive|ous|ful|less|ish|ant|ent|ed|ing|able|ible|ular|some)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +60,29 @@ def may_be_adjective(word: str) -> bool:
         return True
     if word.endswith("ing") and not is_participle(word):
         return False
-    return len(word) > 3 and word not in _NOUN_ENDINGS_IN_Y and bool(_ADJECTIVE.search(word))
+    return (
+        len(word) > 3
+        and word not in closed.NOUN_ENDINGS_IN_Y
+        and bool(closed.ADJECTIVE.search(word))
+    )
 
 
 def verb_index(words: list[str], *, plural_subject: bool = False) -> int | None:
     """Index of the finite verb of a clause, or None: it has none."""
-    definite = bool(words) and words[0].lower() in _DEFINITE
+    definite = bool(words) and words[0].lower() in closed.DEFINITE
     for index in range(1, len(words)):
         word = words[index].lower().strip(",")
         before = words[index - 1].lower().strip(",")
         following = words[index + 1].lower() if index + 1 < len(words) else ""
-        if word == "can" and before in _CANS:
+        if word == "can" and before in closed.CANS:
             continue
-        if before in _NEVER_SUBJECT or words[index - 1].endswith(","):
+        if before in closed.NEVER_SUBJECT or words[index - 1].endswith(","):
             continue
         certain = word in COPULAS or word in AUXILIARIES or is_simple_past(word)
         if not certain:
-            if is_attribute(before) and before not in _ATTRIBUTES_AND_NOUNS:
+            if is_attribute(before) and before not in closed.ATTRIBUTES_AND_NOUNS:
                 continue
-            if not definite and following in _AFTER_PARTICIPLE and not is_third_person(word):
+            if not definite and following in closed.AFTER_PARTICIPLE and not is_third_person(word):
                 continue  # "a vase made of glass", "a room filled with light"
         objects = bool(following) and definite and not may_be_adjective(before)
         if is_finite(
@@ -143,7 +93,7 @@ def verb_index(words: list[str], *, plural_subject: bool = False) -> int | None:
 
 
 def is_prose(sentence: str) -> bool:
-    """Whether a sentence states something with a finite verb ("The cat sat ..."), and is no list."""
+    """Whether a sentence states something with a finite verb ("The cat sat ...")."""
     words = sentence.replace(",", " ,").split()
     kept = [word for word in words if word != ","]
     return verb_index(kept) is not None
@@ -152,13 +102,13 @@ def is_prose(sentence: str) -> bool:
 def ends_noun(word: str, before: str, following: str) -> bool:
     """Whether a word cannot stand inside a noun phrase: a verb, a preposition, "and"."""
     word = word.lower()
-    return word in _NEVER_SUBJECT or is_finite(word, before, following)
+    return word in closed.NEVER_SUBJECT or is_finite(word, before, following)
 
 
 def without_end(text: str) -> str:
     """A phrase without the preposition, conjunction or article that it was cut at."""
     words = text.split()
-    while len(words) > 1 and words[-1].strip(",").lower() in _CUT_AT:
+    while len(words) > 1 and words[-1].strip(",").lower() in closed.CUT_AT:
         del words[-1]
     return " ".join(words).strip(" ,")
 
@@ -182,16 +132,18 @@ def read_clause(text: str, *, plural_subject: bool = False) -> Clause | None:
     if at is None:
         return None
     counted = len(words) > at + 1 and words[at + 1].lower() in en.NUMBERS
-    if words[at].lower() in _KEEPS_OBJECT and not counted:
+    if words[at].lower() in closed.KEEPS_OBJECT and not counted:
         return None
     subject = " ".join(words[:at])
     copula = words[at].lower() in COPULAS
     doing = words[at + 1].lower() if copula and len(words) > at + 2 else ""
-    if doing in _KEEPS_OBJECT_ING or (doing.endswith("ing") and words[at + 2].lower() == "its"):
+    if doing in closed.KEEPS_OBJECT_ING or (
+        doing.endswith("ing") and words[at + 2].lower() == "its"
+    ):
         return Clause(f"{subject} {' '.join(words[at + 1 :])}")  # "is wearing a red hat"
     rest = _without_verbs(words[at:])
     copula = copula and len(words) - at - len(rest) == 1  # "is serving coffee" is no copula
-    if len(rest) > 1 and rest[0].lower() in _OBJECT_PRONOUNS:
+    if len(rest) > 1 and rest[0].lower() in closed.OBJECT_PRONOUNS:
         del rest[0]  # "made it a stylish choice"
     if not rest:
         return Clause(subject)
@@ -199,8 +151,8 @@ def read_clause(text: str, *, plural_subject: bool = False) -> Clause | None:
     if begins_relation(said):
         return Clause(f"{subject} {said}", stated=True)
     first = rest[0].lower()
-    bare = first not in _PREPOSITIONS
-    if bare and copula and first not in _DETERMINERS and first not in en.NUMBERS:
+    bare = first not in closed.PREPOSITIONS
+    if bare and copula and first not in closed.DETERMINERS and first not in en.NUMBERS:
         return None  # "the cat is black": said of it, and read elsewhere
     tail = next((i for i in range(1, len(rest)) if begins_relation(" ".join(rest[i:]))), None)
     if tail is not None and not copula:  # "lies on the table to the right of the candle"
@@ -221,10 +173,26 @@ def _without_verbs(words: list[str]) -> list[str]:
         verbal = word == "that" and (following in COPULAS or following in AUXILIARIES)
         verbal = verbal or word in COPULAS or word in AUXILIARIES
         verbal = verbal or (copula and _is_participle_of_verb(word, following))
-        adverb = word in _ADVERBS and not (word in ("around", "up", "down", "off") and following in _DETERMINERS)
-        adverb = adverb or (word.endswith("ly") and word not in _NOUN_ENDINGS_IN_Y and following not in ("",) and (following in _PREPOSITIONS or following in _DETERMINERS or copula))
+        adverb = word in closed.ADVERBS and not (
+            word in ("around", "up", "down", "off") and following in closed.DETERMINERS
+        )
+        adverb = adverb or (
+            word.endswith("ly")
+            and word not in closed.NOUN_ENDINGS_IN_Y
+            and following not in ("",)
+            and (following in closed.PREPOSITIONS or following in closed.DETERMINERS or copula)
+        )
         adverb = adverb or (not following and word.endswith("ly"))
-        joined = word == "and" and following and is_finite(following, "they", words[index + 2] if index + 2 < len(words) else "", plural_subject=True)
+        joined = (
+            word == "and"
+            and following
+            and is_finite(
+                following,
+                "they",
+                words[index + 2] if index + 2 < len(words) else "",
+                plural_subject=True,
+            )
+        )
         if joined:
             index += 2
             continue
@@ -238,7 +206,13 @@ def _is_participle_of_verb(word: str, following: str) -> bool:
     if word.endswith("ing"):  # after a copula "building" is no house
         return True
     past = word.endswith("ed") or is_finite(word, "it", "on")
-    return past and (not following or following in _PREPOSITIONS or following in _DETERMINERS or following.endswith("ly") or following in ("next", "together"))
+    return past and (
+        not following
+        or following in closed.PREPOSITIONS
+        or following in closed.DETERMINERS
+        or following.endswith("ly")
+        or following in ("next", "together")
+    )
 
 
 def _objects(words: list[str]) -> list[Object]:
@@ -249,12 +223,12 @@ def _objects(words: list[str]) -> list[Object]:
 
     def close() -> None:
         nonlocal lead, current
-        while len(current) > 1 and current[-1].lower() in _ADVERBS:
+        while len(current) > 1 and current[-1].lower() in closed.ADVERBS:
             del current[-1]
         text = without_end(" ".join(current))
         if _names_something(current):
-            preposition = next((w for w in reversed(lead) if w in _VERB_PREPOSITIONS), "")
-            kind = _VERB_PREPOSITIONS.get(preposition) if lead else None
+            preposition = next((w for w in reversed(lead) if w in closed.VERB_PREPOSITIONS), "")
+            kind = closed.VERB_PREPOSITIONS.get(preposition) if lead else None
             found.append(Object(text, kind, " ".join([*lead, text])))
         elif found and text:
             last = found[-1]
@@ -272,14 +246,18 @@ def _objects(words: list[str]) -> list[Object]:
             close()  # "holding a knife and preparing a dish"
             skipped = index + 1
             continue
-        if not current and lower in _PREPOSITIONS and not begins_relation(" ".join(words[index:])):
+        if (
+            not current
+            and lower in closed.PREPOSITIONS
+            and not begins_relation(" ".join(words[index:]))
+        ):
             lead.append(lower)
             continue
         splits = (
             current
-            and lower in _VERB_PREPOSITIONS
-            and lower not in _STAY_WITH_NOUN
-            and (following in _DETERMINERS or following in en.NUMBERS)
+            and lower in closed.VERB_PREPOSITIONS
+            and lower not in closed.STAY_WITH_NOUN
+            and (following in closed.DETERMINERS or following in en.NUMBERS)
             and following not in ("its", "their", "his", "her")
         )
         if splits:
@@ -293,5 +271,5 @@ def _objects(words: list[str]) -> list[Object]:
 
 def _names_something(words: list[str]) -> bool:
     content = [w.lower().strip(",") for w in words]
-    content = [w for w in content if w not in _NO_THINGS]
-    return bool(content) and content[0] not in COPULAS | _OBJECT_PRONOUNS
+    content = [w for w in content if w not in closed.NO_THINGS]
+    return bool(content) and content[0] not in COPULAS | closed.OBJECT_PRONOUNS

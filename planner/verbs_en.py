@@ -14,71 +14,76 @@ from .lexicon_en import words
 COPULAS = words("is are was were be been being am seem seems seemed appear appears appeared")
 AUXILIARIES = words("has have had do does did can could will would shall should may might must")
 _IRREGULAR_PAST = words("""
-    sat stood lay hung fell shone drew threw ran flew rang swam sang drank ate drove rode rose wore
-    held kept slept swept crept leapt spun stuck struck swung clung sprang sank shrank grew blew
-    knew gave came became went took shook woke spoke broke wrote made met led left bent sent spent
-    lent lit fed bled sped slid hid bit fought caught brought bought taught thought sought felt
-    knelt dealt built found bound wound ground stole froze chose tore bore swore laid paid said told
-    sold stung flung wrung dug won shot got began dove wove strove forgot saw did had rolled
-    """)  # "left", "ground", "found", "felt", "saw": nouns too, see `_ALSO_NOUNS`
+    sat stood lay hung fell shone drew threw ran flew rang swam sang drank ate drove rode rose
+    wore held kept slept swept crept leapt spun stuck struck swung clung sprang sank shrank grew
+    blew knew gave came became went took shook woke spoke broke wrote made met led left bent
+    sent spent lent lit fed bled sped slid hid bit fought caught brought bought taught thought
+    sought felt knelt dealt built found bound wound ground stole froze chose tore bore swore
+    laid paid said told sold stung flung wrung dug won shot got began dove wove strove forgot
+    saw did had rolled
+""")  # "left", "ground", "found", "felt", "saw": nouns too, see `_ALSO_NOUNS`
 _ALSO_NOUNS = words("left ground felt saw lay lit bore rose wound bit dove fell shot spun laid")
 _SIMPLE_PAST = words("""
-    sat stood hung shone drew threw ran flew rang swam sang drank ate drove rode wore slept crept
-    leapt stuck clung sprang sank shrank grew blew gave came became went took shook woke spoke broke
-    wrote met knelt froze began
+    sat stood hung shone drew threw ran flew rang swam sang drank ate drove rode wore slept
+    crept leapt stuck clung sprang sank shrank grew blew gave came became went took shook woke
+    spoke broke wrote met knelt froze began
 """)
 _UNCHANGED = words("set put cut let hit spread cast burst split shut hurt beat")
 BASES = words("""
-    sit stand lie lay hang rest lean float fly swim run walk jump leap crawl climb sleep kneel crouch
-    perch hover drift glide soar rise fall drop sink roll spin turn swing sway wave dance sing play
-    read write draw paint eat drink cook bake boil simmer stir serve pour fill cover surround enclose
-    cross reach touch hold carry lift pull push drag throw catch kick hit strike pound hammer cut
-    slice chop peel break crack crush grind press squeeze bend fold wrap tie hug kiss embrace greet
-    meet face watch look gaze stare glance smile laugh cry shout talk speak chat listen hear smell
-    taste feel bark meow chirp howl roar buzz hum ring tick click glow shine gleam glisten glitter
-    sparkle shimmer flicker flash blaze burn melt freeze drip flow stream splash crash collide bump
-    rush race chase follow lead guide pass drive ride park stop wait stay remain live dwell grow
-    bloom blossom sprout ripen wither decorate adorn illuminate light brighten reflect refract cast
-    throw hide emerge appear peek loom tower stretch extend spread spiral twist wind curl coil clutch
-    grip grab cling rest nestle balance lurk hunt feed graze nibble chew bite lick sniff dig bury
-    build repair clean wash wipe sweep dust polish shake tremble vibrate bounce slide slip skate ski
-    sail row paddle surf dive sink land hop skip trot gallop march parade gather crowd cluster mingle
-    mix blend contrast match complement clash compete fight battle guard protect shelter support hang
-    add bring give take make create form provide offer lend leave fill scatter litter clutter line
-    frame border flank overlook dominate command occupy contain include feature show display depict
-    invite welcome attract draw enhance relax soothe comfort warm cool chill refresh delight entertain
+    sit stand lie lay hang rest lean float fly swim run walk jump leap crawl climb sleep kneel
+    crouch perch hover drift glide soar rise fall drop sink roll spin turn swing sway wave dance
+    sing play read write draw paint eat drink cook bake boil simmer stir serve pour fill cover
+    surround enclose cross reach touch hold carry lift pull push drag throw catch kick hit
+    strike pound hammer cut slice chop peel break crack crush grind press squeeze bend fold wrap
+    tie hug kiss embrace greet meet face watch look gaze stare glance smile laugh cry shout talk
+    speak chat listen hear smell taste feel bark meow chirp howl roar buzz hum ring tick click
+    glow shine gleam glisten glitter sparkle shimmer flicker flash blaze burn melt freeze drip
+    flow stream splash crash collide bump rush race chase follow lead guide pass drive ride park
+    stop wait stay remain live dwell grow bloom blossom sprout ripen wither decorate adorn
+    illuminate light brighten reflect refract cast throw hide emerge appear peek loom tower
+    stretch extend spread spiral twist wind curl coil clutch grip grab cling rest nestle balance
+    lurk hunt feed graze nibble chew bite lick sniff dig bury build repair clean wash wipe sweep
+    dust polish shake tremble vibrate bounce slide slip skate ski sail row paddle surf dive sink
+    land hop skip trot gallop march parade gather crowd cluster mingle mix blend contrast match
+    complement clash compete fight battle guard protect shelter support hang add bring give take
+    make create form provide offer lend leave fill scatter litter clutter line frame border
+    flank overlook dominate command occupy contain include feature show display depict invite
+    welcome attract draw enhance relax soothe comfort warm cool chill refresh delight entertain
     enjoy love admire explore discover examine inspect study teach learn work rest relax lounge
-    recline sprawl slump snuggle cuddle curl pose sit perform practice sunbathe picnic camp fish hike
-    travel wander roam stroll flutter flap swoop circle swirl whirl billow rustle crunch crackle sizzle
-    steam smoke pop snap clap beat drum tap knock scratch rub stroke pet brush comb weigh tilt tip
-    arrange stack pile place set lay put hang store pack unpack open close lock ride steer wear sport
-    grace compose combine accompany join attach connect link share compare differ stare arrive depart
-    enter exit return head move shift dart dash zoom speed zip plunge tumble trickle rain snow hail
-    pierce penetrate stab bathe soak dip float wade pollute rattle hug eclipse shade drape slither
-    whistle nap doze swallow devour gobble munch sip gulp whisper rumble echo resound ripple lap kiss
-    prepare heat roast fry grill grate season mash knead deliver approach escape return remove replace
-    restore illustrate sketch design construct assemble carve sculpt mold weave sew knit stitch iron
-    photograph film record broadcast celebrate honor serve greet escort chase tease tickle scare
-    frighten startle surprise amaze please satisfy calm heal treat rescue save defend attack threaten
-    invade conquer destroy demolish damage harm ruin erode scrape scrub rinse drench soak flood spray
-    sprinkle scatter shower signal announce mark herald invigorate energize fuel power cause produce
-    emit release absorb trap contain hide reveal expose evaporate condense dissolve crumble collapse
-    topple lure entice tower dangle droop sag slump arch curve slope zigzag weave teem swarm crawl
-    showcase exude evoke symbolize represent resemble beckon tempt mesmerize captivate inspire remind
+    recline sprawl slump snuggle cuddle curl pose sit perform practice sunbathe picnic camp fish
+    hike travel wander roam stroll flutter flap swoop circle swirl whirl billow rustle crunch
+    crackle sizzle steam smoke pop snap clap beat drum tap knock scratch rub stroke pet brush
+    comb weigh tilt tip arrange stack pile place set lay put hang store pack unpack open close
+    lock ride steer wear sport grace compose combine accompany join attach connect link share
+    compare differ stare arrive depart enter exit return head move shift dart dash zoom speed
+    zip plunge tumble trickle rain snow hail pierce penetrate stab bathe soak dip float wade
+    pollute rattle hug eclipse shade drape slither whistle nap doze swallow devour gobble munch
+    sip gulp whisper rumble echo resound ripple lap kiss prepare heat roast fry grill grate
+    season mash knead deliver approach escape return remove replace restore illustrate sketch
+    design construct assemble carve sculpt mold weave sew knit stitch iron photograph film
+    record broadcast celebrate honor serve greet escort chase tease tickle scare frighten
+    startle surprise amaze please satisfy calm heal treat rescue save defend attack threaten
+    invade conquer destroy demolish damage harm ruin erode scrape scrub rinse drench soak flood
+    spray sprinkle scatter shower signal announce mark herald invigorate energize fuel power
+    cause produce emit release absorb trap contain hide reveal expose evaporate condense
+    dissolve crumble collapse topple lure entice tower dangle droop sag slump arch curve slope
+    zigzag weave teem swarm crawl showcase exude evoke symbolize represent resemble beckon tempt
+    mesmerize captivate inspire remind
 """)  # fmt: skip
 _NOUNS_IN_ING = words("""
     king ring wing string spring ceiling building painting swing sling thing earring clothing
     pudding wedding evening morning lightning viking awning bling sibling duckling something
-    everything nothing anything gosling starling frosting icing dressing railing stocking bedding
-    setting opening landing lighting drawing carving crossing flooring parking wrapping topping
+    everything nothing anything gosling starling frosting icing dressing railing stocking
+    bedding setting opening landing lighting drawing carving crossing flooring parking wrapping
+    topping
 """)
 _FOLLOWS_VERB = words("""
     a an the his her its their my your our this that these those some several many each every
     one two three four five six seven eight nine ten him her it them us me everyone everything
-    on in at to into onto over under near beside behind between above below beneath through across
-    along against for with from by around among amid inside outside past atop toward towards upon
-    off up down out back away low high still together apart forward and as while but like beyond
-    next underfoot overhead gently quietly brightly there here side
+    on in at to into onto over under near beside behind between above below beneath through
+    across along against for with from by around among amid inside outside past atop toward
+    towards upon off up down out back away low high still together apart forward and as while
+    but like beyond next underfoot overhead gently quietly brightly there here side
 """)
 _ENDINGS = re.compile(r"(?:[^aeiou]y|[^e]e|.)$")
 

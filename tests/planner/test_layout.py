@@ -51,7 +51,11 @@ def test_depth_overlaps():
 def test_things_without_relation_get_even_cells():
     assert tuple(boxes("a cat, a dog and a bird").values()) == split_cells(3, "W")
     assert tuple(boxes("a cat, a dog and a bird", aspect=0.5).values()) == split_cells(3, "H")
-    assert grid_counts(4) == (2, 2) and grid_counts(4, 4.0) == (4,) and grid_counts(4, 0.25) == (1,) * 4
+    assert (
+        grid_counts(4) == (2, 2)
+        and grid_counts(4, 4.0) == (4,)
+        and grid_counts(4, 0.25) == (1,) * 4
+    )
 
 
 def test_members_of_a_group_share_its_cell():

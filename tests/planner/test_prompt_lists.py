@@ -1,4 +1,4 @@
-"""The offline planner on the training prompts of T2I-CompBench, which are no part of this repository.
+"""The offline planner on the training prompts of T2I-CompBench, which are not in this repository.
 
 They are looked for in `T2I_COMPBENCH`, or in `shared/data/t2i_compbench` beside the clone; without
 them the figures are skipped. The checks themselves are tested on lines of our own.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from regional_dit.planner.errors import PlanError
 from regional_dit.planner.evaluate import read_list, score, summary
 from regional_dit.planner.labelled import Sentence, problems, read_sentence
-from regional_dit.planner.errors import PlanError
 from regional_dit.planner.offline import plan_offline
 
 FOLDER = Path(__file__).parent
@@ -86,6 +86,4 @@ def test_score_counts_errors_of_the_planner():
 
     results = list(score(read_list("a cat | any | cat\n# comment\na dog | any | dog"), broken))
     assert [result.problems for result in results] == [["no answer"]] * 2
-    assert summary(results)[0] == (
-        "labelled: 0 of 2 right (0.0%), 0 with every thing in its place"
-    )
+    assert summary(results)[0] == ("labelled: 0 of 2 right (0.0%), 0 with every thing in its place")

@@ -141,9 +141,7 @@ def test_a_clause():
     clause = read_clause("the ripe apples hung low on the branches of the tree")
     assert clause is not None
     assert clause.subject == "the ripe apples"
-    assert [(o.text, o.relation) for o in clause.objects] == [
-        ("the branches of the tree", "above")
-    ]
+    assert [(o.text, o.relation) for o in clause.objects] == [("the branches of the tree", "above")]
     assert read_clause("a cat on a mat") is None and read_clause("the cat is black") is None
 
 
