@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from .cells import split_cells
 from .compose import contains_phrase
 from .errors import PlanError
-from .plan import Box, Plan
+from .plan import Box, Plan, RegionPlan
 from .scored_words import keeps, region_of, shows
 
 _SPLITS = {"W": "W", "H": "H", "G": "grid"}
@@ -123,24 +123,24 @@ def problems(sentence: Sentence, plan: Plan, *, split: bool = True) -> list[str]
 
 
 def _cell_problems(
-    cell: Sequence[Thing], region: object, number: int, everything: set[str], split: bool
+    cell: Sequence[Thing], region: RegionPlan, number: int, everything: set[str], split: bool
 ) -> list[str]:
-    prompt = region.prompt()  # type: ignore[attr-defined]
+    prompt = region.prompt()
     found = []
     here = {name for _, name in cell}
     shown = {name for name in everything if shows(prompt, name) or contains_phrase(prompt, name)}
     strangers = {n for n in shown - here if not any(n in name for name in here)}
     if (missing := here - shown - {"-"}) or (strangers and "-" not in here):
         found.append(f"cell {number}: {prompt!r} (misses {missing or '-'})")
-    if "-" in here and region.instance:  # type: ignore[attr-defined]
+    if "-" in here and region.instance:
         found.append(f"cell {number}: {prompt!r} instead of background")
     if split and len(cell) == 1 and "-" not in here:
         attributes, name = cell[0]
-        got = (region.instance, region.attributes)  # type: ignore[attr-defined]
+        got = (region.instance, region.attributes)
         if attributes and got != (name, attributes):
             found.append(f"split {number}: {got}")
-        if not attributes and region.attributes:  # type: ignore[attr-defined]
-            found.append(f"split {number}: unexpected {region.attributes}")  # type: ignore[attr-defined]
+        if not attributes and region.attributes:
+            found.append(f"split {number}: unexpected {region.attributes}")
     return found
 
 

@@ -87,6 +87,8 @@ _TO = r"(?:(?:up )?(?:on|to|at|in|towards?|along)(?: the)? )?"
 _EXACTLY = r"(?:(?:directly|just|right|high|immediately|slightly|far|partly|partially|half) )?"
 _MOVING = r"(?:(?:hovering|floating|flying|hanging|suspended|soaring|towering|looming) )?"
 _NOT_OWN = r"(?! (?:his|her|its|their|my|your|one)\b)"  # "a bag over her shoulder"
+# "by" says where only before something that can stand there: "a book by Tolstoy" stays.
+_BY = r"|by(?= (?:an?|the) )"
 RELATION_WORDS: dict[RelationKind, str] = {
     "between": r"(?:in |right )?between|in the middle of(?= .+ (?:and|\ue000) )|sandwiched between",
     "left_of": rf"{_TO}{_SIDE}left{_OF}",
@@ -99,14 +101,10 @@ RELATION_WORDS: dict[RelationKind, str] = {
     r"|(?:hidden|concealed|obscured|covered up|blocked) by",
     "below": rf"{_EXACTLY}{_MOVING}(?:below|beneath|underneath|under)"
     rf"|{_TO}(?:very )?(?:bottom|lower|foot|base){_OF}",
-    "next_to": rf"{_EXACTLY}(?:next to|beside|alongside|adjacent to|close to|near(?:by| to)?|by)"
+    "next_to": rf"{_EXACTLY}(?:next to|beside|alongside|adjacent to|close to|near(?:by| to)?{_BY})"
     r"|(?:on|by|at) (?:the |one |either )?side of|side by side with|in the vicinity of",
 }
-# "by" says where only before something that can stand there: "a book by Tolstoy" stays.
-_NOT_BY = r"(?<!\bby)|(?<=\bby)(?= (?:an?|the) )"
-_RELATION = re.compile(
-    rf"\b(?:{word_groups(RELATION_WORDS)})(?:{_NOT_BY})\s+(?P<anchor>.+)$", re.IGNORECASE
-)
+_RELATION = re.compile(rf"\b(?:{word_groups(RELATION_WORDS)})\s+(?P<anchor>.+)$", re.IGNORECASE)
 _BEGINS = re.compile(rf"(?:{word_groups(RELATION_WORDS)})\s", re.IGNORECASE)
 
 

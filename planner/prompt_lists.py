@@ -82,7 +82,9 @@ def prompt_problems(prompt: Prompt, plan: Plan) -> list[str]:
         b = region_of(regions, second, () if a is None else (a,))
         if a is None or b is None or a == b:
             found.append(f"one region for both: {texts}")
-        elif not keeps(prompt.relation, regions[a], regions[b]):
+        elif not keeps(prompt.relation, regions[a], regions[b]) and not (
+            first == second and keeps(prompt.relation, regions[b], regions[a])
+        ):
             boxes = [(region.prompt(), region.box) for region in regions]
             found.append(f"not {prompt.relation}: {boxes}")
     elif prompt.kind == "pair":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_accuracy(name):
 def test_three_languages_and_four_hundred_sentences():
     assert len(SENTENCES) >= 400
     assert len(read_file("sentences_de.txt")) >= 60
+
+
+def test_a_plan_takes_no_time():
+    """Under 5 ms each on average, of this process: other work on the machine does not count."""
+    started = time.process_time()
+    for sentence in SENTENCES:
+        plan_of(sentence)
+    assert (time.process_time() - started) / len(SENTENCES) < 0.005
 
 
 @pytest.mark.parametrize(
