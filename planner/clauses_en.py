@@ -7,7 +7,7 @@ import re
 from . import lexicon_en as en
 from .attributes import is_attribute, is_attributes_only, noun_phrase_end
 from .function_words_en import NEVER_ADJECTIVE
-from .lists import list_lines
+from .lists import sentence_pieces
 from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED, SUBORDINATE
 from .places_en import take_places
 from .structure_en import ends_noun, may_be_adjective, starts_with_verb
@@ -17,9 +17,8 @@ _OPENERS = frozenset((*en.DETERMINERS, *en.NUMBERS))
 
 def sentences(text: str) -> list[str]:
     """The sentences and list entries of a text, without bullets and numbers."""
-    parts = re.split(r"\n|;|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s*$)|[!?]", list_lines(text))
-    stripped = (NUMBERED.sub("", part).strip(" \t\r,.:") for part in parts)
-    return [part for part in stripped if re.search(r"\w", part)]
+    parts = (NUMBERED.sub("", piece).strip(" ,.") for piece in sentence_pieces(text))
+    return [part for part in parts if re.search(r"\w", part)]
 
 
 def clauses(sentence: str, *, prose: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lists by number or bullet, in any language."""
+"""Lists by number or bullet in any language, and where sentences end."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ def list_lines(text: str) -> str:
             line = "\n".join(part.strip(" ,;，；") for part in marks.split(line) if part.strip())
         lines.append(line)
     return "\n".join(lines)
+
+
+def sentence_pieces(text: str) -> list[str]:
+    """The sentences and list entries of a text in a language with full stops, bare of both."""
+    pieces = re.split(r"\n|;|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s*$)|[!?]", list_lines(text))
+    stripped = (piece.strip(" \t\r,.:") for piece in pieces)
+    return [piece for piece in stripped if re.search(r"\w", piece)]

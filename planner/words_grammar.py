@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from .draft import Draft
-from .lists import list_lines
+from .lists import sentence_pieces
 from .relations import RelationKind, kind_of, word_groups
 from .scene import MAX_PART, Place, Scene
 from .words_line import Line, Words
@@ -40,7 +40,7 @@ class Grammar:
     def read(self, text: str) -> Scene:
         """Read a sentence, a list or several sentences."""
         draft = Draft()
-        for sentence in self._sentences(text):
+        for sentence in sentence_pieces(text):
             self._read_sentence(sentence, draft)
         return Scene(
             phrases=tuple(draft.phrases),
@@ -49,10 +49,6 @@ class Grammar:
             notes=draft.notes(),
             language=self._words.code,
         )
-
-    def _sentences(self, text: str) -> list[str]:
-        pieces = re.split(r"\n|;|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s*$)|[!?]", list_lines(text))
-        return [piece for piece in (piece.strip(" \t,.:") for piece in pieces) if piece]
 
     def _read_sentence(self, sentence: str, draft: Draft) -> None:
         sentence = self._opening.sub("", sentence, count=1)
