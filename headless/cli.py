@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import demo, doctor, queueing, report, sweep, testing
+from . import demo, doctor, planning, queueing, report, sweep, testing
 from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError, system_error
 from .paths import OUTPUT, cache_root
 from .process import become, raise_on_signals
@@ -124,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     queueing.add_command(commands, [host, device, server])
     sweep.add_command(commands, [host, device, server])
     report.add_command(commands, [host])
+    planning.add_command(commands, [host])
 
     add = commands.add_parser("doctor", parents=[host], help="what is there, and what is broken")
     add.set_defaults(command=_doctor)

@@ -99,8 +99,8 @@ class LLMProgressivePrompt(io.ComfyNode):
                     max=16.0,
                     step=0.01,
                     optional=True,
-                    tooltip="Width / height of the picture, told to the language model and kept in "
-                    "the plan. 0: unknown.",
+                    tooltip="Width / height of the picture: boxes are arranged for it, and the "
+                    "plan keeps it. 0: unknown, arranged for a square.",
                 ),
                 Regions.Input(
                     "regions",

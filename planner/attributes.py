@@ -32,7 +32,8 @@ _AFTER_NOUN = re.compile(
     r"(?:^|\s)(?:with|without|in|on|at|of|under|near|by|behind|beside|inside|outside|beneath|over|"
     r"above|below|along|across|around|through|into|from|for|to|like|that|which|who|whose|made|"
     r"between|against|alongside|atop|next to|close to|left of|right of|wearing|holding|covered|"
-    r"filled|surrounded|seen|looking|is|are|has|have|had|sits|stands|lies|and)(?=\s|$)|,"
+    r"filled|surrounded|seen|looking|is|are|has|have|had|sits|stands|lies|wears?|wore|holds?|held|"
+    r"carry|carries|and)(?=\s|$)|,"
 )
 _NOT_VERBS = en.words("""
     king ring wing string spring ceiling building painting swing sling thing earring clothing
@@ -64,7 +65,7 @@ def is_attribute(word: str) -> bool:
         return False
     if "-" in word and word.endswith("ed"):
         return True
-    return len(word) > 5 and word.endswith(en.ATTRIBUTE_SUFFIXES)
+    return len(word) > 5 and not word.endswith("fish") and (word.endswith(en.ATTRIBUTE_SUFFIXES))
 
 
 def is_attributes_only(text: str) -> bool:
@@ -72,7 +73,9 @@ def is_attributes_only(text: str) -> bool:
     if re.match(r"made (?:out )?of ", text):
         return True
     words = [word for word in re.split(r"[\s,]+", text) if word and word != "and"]
-    return bool(words) and all(is_attribute(w) or w in en.COLOUR_MODIFIERS for w in words)
+    if not words or not is_attribute(words[-1]):
+        return False  # "a blue sky": a shade alone names no look
+    return all(is_attribute(w) or w in en.COLOUR_MODIFIERS for w in words)
 
 
 def noun_phrase_end(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -27,11 +28,12 @@ def row_cells(counts: Sequence[int]) -> tuple[Box, ...]:
     )
 
 
-def grid_counts(n: int) -> tuple[int, ...]:
-    """Cells per row of the squarest grid of n cells; the last row may be shorter."""
-    columns = 1
-    while columns * columns < n:
-        columns += 1
+def grid_counts(n: int, aspect: float = 1.0) -> tuple[int, ...]:
+    """Cells per row of the grid of n cells that are squarest on a canvas of this aspect.
+
+    The last row may be shorter.
+    """
+    columns = min(max(1, math.ceil(math.sqrt(n * aspect) - EPS)), n)
     full, rest = divmod(n, columns)
     return (columns,) * full + ((rest,) if rest else ())
 

@@ -19,6 +19,7 @@ from .cache import DiskStore, content_key
 from .chat_protocol import (
     MODES,
     ChatQuestion,
+    ChatUsage,
     Mode,
     build_payload,
     correction,
@@ -27,6 +28,7 @@ from .chat_protocol import (
     rejected_parameter,
     reply_text,
     retry_after_s,
+    usage_of,
 )
 from .endpoints import Endpoint, cache_folder
 from .errors import ChatDeadlineError, ChatError, ChatStopped, PlanError
@@ -66,6 +68,7 @@ class ChatClient:
         self._should_stop, self._progress = should_stop, progress
         self._key = ""
         self._deadline = 0.0
+        self.usage = ChatUsage()
 
     def ask(self, question: ChatQuestion, check: Callable[[dict[str, Any]], T]) -> T:
         """Ask, and turn the answer into what `check` makes of it.
@@ -89,11 +92,13 @@ class ChatClient:
                 self._progress("The same question was asked before: its answer is used again.")
                 return result
         self._key = self.endpoint.read_key()
-        self._deadline = time.monotonic() + self.endpoint.total_timeout_s
+        started = time.monotonic()
+        self._deadline = started + self.endpoint.total_timeout_s
         try:
             answer, result = self._ask_in_modes(question, check)
         finally:
             self._key = ""
+            self.usage.seconds += time.monotonic() - started
         self._store.put(cache_key, answer)
         return result
 
@@ -146,6 +151,7 @@ class ChatClient:
                         self._remember(_Learnt(mode, learnt.dropped))
                         return answer, result
                 corrections += correction(text, problem)
+                self.usage.corrections += 1
                 self._progress(f"The answer will not do ({self._redact(problem)}); asking again.")
         raise self._unusable(problem)
 
@@ -167,6 +173,10 @@ class ChatClient:
         while True:
             payload = build_payload(question, mode, corrections, self.endpoint, learnt.dropped)
             reply = self._post(payload, mode)
+            self.usage.requests += 1
+            asked, answered = usage_of(reply) if reply.status == 200 else (0, 0)
+            self.usage.prompt_tokens += asked
+            self.usage.completion_tokens += answered
             if reply.too_long:
                 raise ChatError(
                     f"The endpoint {self.endpoint.name!r} sent more than "
@@ -179,6 +189,7 @@ class ChatClient:
             if reply.status not in _RETRIED:
                 return reply
             attempt += 1
+            self.usage.retries += 1
             if attempt > _MAX_RETRIES:
                 raise ChatError(f"{self._describe(reply)} Tried {attempt} times.")
             self._pause(attempt, reply)
@@ -189,12 +200,13 @@ class ChatClient:
         self._progress(asked)
         shown = 0
 
-        def waiting() -> None:
+        def waiting(pieces: int) -> None:
             nonlocal shown
             seconds = int(time.monotonic() - started)
             if seconds > shown:
                 shown = seconds
-                self._progress(f"{asked}: {seconds} s")
+                written = f", {pieces} pieces of the answer" if pieces else ""
+                self._progress(f"{asked}: {seconds} s{written}")
 
         try:
             return post_json(

@@ -16,6 +16,15 @@ from .http_call import HttpReply
 Mode = Literal["json_schema", "json_object", "tools", "text"]
 MODES: tuple[Mode, ...] = ("json_schema", "json_object", "tools", "text")
 
+# Parameters that a server may refuse, in the order in which its complaint is searched for them.
+OPTIONAL = (
+    "temperature",
+    "seed",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream_options",
+    "stream",
+)
 _REFUSED_MODE = {400, 404, 405, 415, 422, 501}
 
 
@@ -37,6 +46,26 @@ class ChatQuestion:
     schema_name: str
     seed: int = 0
     temperature: float = 0.2
+
+
+@dataclass(slots=True)
+class ChatUsage:
+    """What the calls to an endpoint took.
+
+    Attributes:
+        requests: sent, refused ones included; 0 where an answer was kept from before.
+        retries: requests after a failure that may pass.
+        corrections: answers that were sent back to the model.
+        prompt_tokens, completion_tokens: as the server counts them, 0 where it does not.
+        seconds: in all.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    corrections: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
 
 
 def build_payload(
@@ -61,8 +90,10 @@ def build_payload(
         "temperature": question.temperature,
         "seed": question.seed,
         "max_tokens": endpoint.max_tokens,
-        "stream": False,
+        "stream": endpoint.stream,
     }
+    if endpoint.stream:
+        payload["stream_options"] = {"include_usage": True}
     if mode == "json_schema":
         payload["response_format"] = {
             "type": "json_schema",
@@ -111,10 +142,21 @@ def rejected_parameter(reply: HttpReply, payload: dict[str, Any]) -> str:
     if reply.status not in (400, 422):
         return ""
     said = error_text(reply.body)
-    for name in ("temperature", "seed", "max_tokens", "max_completion_tokens"):
+    for name in OPTIONAL:
         if name in payload and re.search(rf"\b{name}\b", said):
             return name
     return ""
+
+
+def usage_of(reply: HttpReply) -> tuple[int, int]:
+    """Tokens of the question and of the answer as the server counts them, 0 where it does not."""
+    try:
+        usage = json.loads(reply.body.decode("utf-8")).get("usage") or {}
+        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    except (ValueError, RecursionError, AttributeError):
+        return 0, 0
+    asked, answered = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
+    return asked, answered
 
 
 def correction(text: str, problem: str) -> list[dict[str, str]]:

@@ -6,24 +6,41 @@ import re
 
 from . import lexicon_en as en
 from .attributes import is_attribute, is_attributes_only, noun_phrase_end
-from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED
+from .function_words_en import NEVER_ADJECTIVE
+from .lists import sentence_pieces
+from .patterns_en import ASIDE, BARE_PLACE, CONTINUES, NUMBERED, SUBORDINATE
 from .places_en import take_places
+from .structure_en import ends_noun, may_be_adjective, starts_with_verb
+
+_OPENERS = frozenset((*en.DETERMINERS, *en.NUMBERS))
 
 
 def sentences(text: str) -> list[str]:
     """The sentences and list entries of a text, without bullets and numbers."""
-    parts = re.split(r"\n|;|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s*$)|[!?]", text)
-    return [part for part in (NUMBERED.sub("", part).strip(" ,.") for part in parts) if part]
+    parts = (NUMBERED.sub("", piece).strip(" ,.") for piece in sentence_pieces(text))
+    return [part for part in parts if re.search(r"\w", part)]
 
 
-def clauses(sentence: str) -> list[str]:
-    """The parts between commas; "a big, shiny apple" stays together."""
+def clauses(sentence: str, *, prose: bool = False) -> list[str]:
+    """The parts between commas; "a big, shiny apple" stays together.
+
+    Args:
+        sentence: to cut.
+        prose: whether it states something with a verb; then it is cut before "while the ...", too,
+            and adjectives are known by where they stand.
+    """
     sentence = ASIDE.sub(_open_aside, sentence)
+    if prose:
+        sentence = SUBORDINATE.sub(", ", sentence)
     merged: list[str] = []
     for clause in (clause.strip() for clause in sentence.split(",")):
         if not clause:
             continue
-        if merged and _ends_in_attribute_only(merged[-1]) and not starts_phrase(clause):
+        attributes = merged and (
+            _ends_in_attribute_only(merged[-1], prose=prose)
+            or (prose and _ends_in_adjective(merged[-1], clause))
+        )
+        if attributes and not starts_phrase(clause):
             merged[-1] = f"{merged[-1]} {clause}"
         else:
             merged.append(clause)
@@ -62,14 +79,35 @@ def _open_aside(match: re.Match[str]) -> str:
     return match[0]
 
 
-def _ends_in_attribute_only(text: str) -> bool:
+def _ends_in_attribute_only(text: str, *, prose: bool = False) -> bool:
     words = re.split(r"\band\b", text)[-1].split()
-    if not words or words[0].lower() not in (*en.DETERMINERS, *en.NUMBERS):
+    if not words:
         return False
+    if prose:  # "... hung low on the warm, summer sun": only the last noun phrase is looked at
+        starts = [i for i, w in enumerate(words) if w.lower() in _OPENERS]
+        words = words[starts[-1] :] if starts else words
+        if take_places(" ".join(["on", *words]))[1]:
+            return False
+    if words[0].lower() not in _OPENERS:
+        return prose and 0 < len(words) <= 2 and all(may_be_adjective(w) for w in words)
     rest = words[1:]
+    if prose and rest and all(may_be_adjective(w) for w in rest):
+        return True
     return bool(rest) and all(
         is_attribute(w) or w in en.SIZES or w in en.COLOUR_MODIFIERS for w in rest
     )
+
+
+def _ends_in_adjective(text: str, following: str) -> bool:
+    """ "The intricate" before "colorful patterns": one word after an article, a noun to come."""
+    words, rest = text.split(), following.split()
+    if len(words) < 2 or words[-2].lower() not in ("the", "a", "an", "its", "their"):
+        return False
+    if len(rest) < 2 or words[-1].lower() in NEVER_ADJECTIVE:
+        return False
+    if ends_noun(rest[0], words[-1], rest[1]):
+        return False
+    return not ends_noun(rest[1], rest[0], rest[2] if len(rest) > 2 else "")
 
 
 def _split_with(part: str) -> list[str]:
@@ -85,10 +123,16 @@ def _separates(left: str, right: str) -> bool:
     alone = re.sub(r"^(?:an?|the|two|three|four) ", "", left_alone)
     if left_alone and is_attributes_only(alone):
         return False  # "a red and white cat"
+    words = alone.split()
+    adjective = len(words) == 1 and words[0] != left_alone and may_be_adjective(words[0])
+    if adjective and not starts_phrase(right) and len(right.split()) > 1:
+        return False  # "a challenging and satisfying activity"
     if CONTINUES.match(right) and not starts_phrase(right):
         return False
     if starts_phrase(right):
         return True
+    if starts_with_verb(right):
+        return False  # "the audience clapped and swayed"
     if is_attributes_only(right):
         return False
     has_place = take_places(left)[1] is not None

@@ -16,6 +16,8 @@ class Draft:
         phrases, backgrounds, setting, styles: as in `Scene`.
         waiting: a position that was said before its phrase.
         clause: number of the clause that is being read.
+        sentences: the text as written, without "please draw".
+        prose: whether a verb told things apart, so that only the sentences say what goes on.
     """
 
     phrases: list[Phrase] = field(default_factory=list)
@@ -24,6 +26,8 @@ class Draft:
     styles: list[str] = field(default_factory=list)
     waiting: Place | None = None
     clause: int = 0
+    sentences: list[str] = field(default_factory=list)
+    prose: bool = False
 
     def add(
         self, text: str, place: Place | None = None, relations: Sequence[Relation] = ()
@@ -49,6 +53,11 @@ class Draft:
             phrase = replace(phrase, relations=(*phrase.relations, relation))
         self.phrases[index] = phrase
 
+    def extend(self, index: int, words: str) -> None:
+        """More words at the end of a phrase that is there."""
+        phrase = self.phrases[index]
+        self.phrases[index] = replace(phrase, text=f"{phrase.text}, {words}")
+
     def place_alone(self, place: Place) -> None:
         """A part that is only a position: of the phrase before it, unless that one has one."""
         if self.phrases and self.phrases[-1].place is None and self.waiting is None:
@@ -64,7 +73,11 @@ class Draft:
         return place.joined(waiting)
 
     def place_in_order(
-        self, start: int, origin: tuple[float | None, float | None], words: str
+        self,
+        start: int,
+        origin: tuple[float | None, float | None],
+        words: str,
+        end: int | None = None,
     ) -> None:
         """ "From left to right": the phrases from ``start`` on, evenly along that axis.
 
@@ -72,8 +85,9 @@ class Draft:
             start: index of the first of them.
             origin: x and y of where they begin; None on the other axis.
             words: for the notes; ``{}`` becomes the phrase's number.
+            end: index after the last of them; None: all.
         """
-        count = len(self.phrases) - start
+        count = (len(self.phrases) if end is None else end) - start
         x, y = origin
         for k in range(count if count > 1 else 0):
             share = k / (count - 1)

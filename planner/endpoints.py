@@ -36,6 +36,7 @@ _ENDPOINT_SCHEMA: dict[str, Any] = {
         "max_reply_bytes": {"type": "integer", "minimum": 1000, "maximum": 50_000_000},
         "max_tokens": {"type": "integer", "minimum": 64, "maximum": 200_000},
         "allow_plain_http": {"type": "boolean"},
+        "stream": {"type": "boolean"},
     },
 }
 _FILE_SCHEMA: dict[str, Any] = {
@@ -65,6 +66,7 @@ class Endpoint:
         max_reply_bytes: a longer reply is cut off and refused.
         max_tokens: asked of the model.
         allow_plain_http: send a key over http to a machine other than this one.
+        stream: ask for the answer in pieces, so that progress can be shown.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Endpoint:
     max_reply_bytes: int = 1_000_000
     max_tokens: int = 4096
     allow_plain_http: bool = False
+    stream: bool = True
 
     def __post_init__(self) -> None:
         where = f"The endpoint {self.name!r}"

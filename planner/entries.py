@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from . import zh_words as zh
-from .attributes import head_noun, split_phrase, take_count
+from .language import Language
 from .places_en import take_relation
 from .scene import Phrase, Place, Relation, Scene
 
-_MAX_EXPANDED = 12  # without a number of regions, "twenty sheep" stay one flock
+_MAX_EACH = 12  # "twenty sheep" stay one flock
+_MAX_EXPANDED = 32  # regions that counts may grow to, without a number of regions
 _MAX_THINGS = 256
-_KEEPS_UNKNOWN_ANCHOR = {"next_to", "below", "behind", "in_front_of"}
+_KEEPS_UNKNOWN_ANCHOR = {"next_to", "below", "behind", "in_front_of"}  # "a cat near the window"
 
 
 @dataclass(slots=True)
 class Entry:
-    """One or more phrases that share a region."""
+    """One or more phrases that share a region.
+
+    Attributes:
+        phrases: what the region shows.
+        place: where it is said to be.
+        links: relations, with the indices of the entries they lead to.
+        copies: into how many regions of the same phrase its cell is divided.
+    """
 
     phrases: list[Phrase]
     place: Place | None = None
     links: list[tuple[Relation, list[int]]] = field(default_factory=list)
+    copies: int = 1
 
 
-def scene_entries(scene: Scene) -> list[Entry]:
+def scene_entries(scene: Scene, language: Language) -> list[Entry]:
     """One entry per phrase, relations resolved to entries; unknown anchors become phrases."""
     entries = [Entry([phrase], phrase.place) for phrase in scene.phrases]
     index = -1
     while (index := index + 1) < min(len(entries), _MAX_THINGS):  # grows while anchors are added
         phrase = entries[index].phrases[0]
         for relation in phrase.relations:
-            anchors = _resolve(relation, index, entries, scene)
+            anchors = _resolve(relation, index, entries, language, len(scene.phrases))
             if anchors:
                 entries[index].links.append((relation, anchors))
             else:
@@ -41,45 +47,51 @@ def scene_entries(scene: Scene) -> list[Entry]:
     return entries
 
 
-def _resolve(relation: Relation, index: int, entries: list[Entry], scene: Scene) -> list[int]:
+def _resolve(
+    relation: Relation, index: int, entries: list[Entry], language: Language, named: int
+) -> list[int]:
+    """The entries that a relation leads to; none where it only describes ("near the window").
+
+    The first `named` entries were named for themselves, the others as anchors of these.
+    """
     anchors: list[int] = []
     names: list[str] = []
     for anchor in relation.anchors:
-        count, one = _count(re.sub(r"^the ", "", anchor), scene)
+        count, one = language.count(anchor.removeprefix(language.definite))
         names += [one] * count if relation.kind == "between" and count == 2 else [anchor]
     for name in names:
-        found = _find_entry(name, entries, scene, exclude=[index, *anchors])
+        found = _find_entry(name, entries, language, exclude=[index, *anchors])
         if found is None:
-            definite = not scene.chinese and name.startswith("the ")
-            if definite and relation.kind in _KEEPS_UNKNOWN_ANCHOR:
+            definite = bool(language.definite) and name.startswith(language.definite)
+            known = entries[index].phrases[0].text.startswith(language.definite)
+            known = known or index >= named
+            if definite and not known and relation.kind in _KEEPS_UNKNOWN_ANCHOR:
                 return []
-            entries.append(_new_entry(name, scene))
+            entries.append(_new_entry(name, language))
             found = len(entries) - 1
         anchors.append(found)
     return anchors
 
 
-def _new_entry(name: str, scene: Scene) -> Entry:
+def _new_entry(name: str, language: Language) -> Entry:
     """A thing that was only named as an anchor; it may lie to others in turn (a chain)."""
-    if scene.chinese:
+    if language.code != "en":
         return Entry([Phrase(name)])
     text, relation = take_relation(name)
     return Entry([Phrase(text or name, relations=(relation,) if relation and text else ())])
 
 
-def _find_entry(name: str, entries: list[Entry], scene: Scene, exclude: list[int]) -> int | None:
+def _find_entry(
+    name: str, entries: list[Entry], language: Language, exclude: list[int]
+) -> int | None:
     """The entry that a person means by a name: same noun, then the most attributes in common."""
     best: tuple[int, int] | None = None
-    wanted = split_phrase(name, chinese=scene.chinese)
+    wanted = language.split(name, ())
     for index, entry in enumerate(entries):
         if index in exclude:
             continue
-        have = split_phrase(entry.phrases[0].text, chinese=scene.chinese)
-        if scene.chinese:
-            same = bool(wanted.instance) and have.instance.endswith(wanted.instance)
-        else:
-            same = head_noun(have.high) == head_noun(wanted.high) != ""
-        if not same or not set(wanted.attributes) <= set(have.attributes):
+        have = language.split(entry.phrases[0].text, ())
+        if not language.same(wanted, have) or not set(wanted.attributes) <= set(have.attributes):
             continue
         score = len(set(wanted.attributes) & set(have.attributes))
         if best is None or score > best[0]:
@@ -87,36 +99,43 @@ def _find_entry(name: str, entries: list[Entry], scene: Scene, exclude: list[int
     return None if best is None else best[1]
 
 
-def _count(text: str, scene: Scene) -> tuple[int, str]:
-    return zh.take_count_zh(text) if scene.chinese else take_count(text)
-
-
 def expand_counts(
-    entries: list[Entry], wanted: int | None, scene: Scene, notes: list[str]
+    entries: list[Entry], wanted: int | None, language: Language, notes: list[str]
 ) -> list[Entry]:
-    """ "three kittens" become three regions of one kitten each, where there is room."""
+    """ "three kittens" become three regions of one kitten each, where there is room.
+
+    Where relations are told, and for a group that has a place, its members get one cell together,
+    which `layout.divided` cuts.
+    """
     limit = wanted or _MAX_EXPANDED
     total = len(entries)
-    expanded: dict[int, list[Entry]] = {}
-    for index, entry in enumerate(entries):
-        phrase = entry.phrases[0]
-        count, one = _count(phrase.text, scene)
-        placed = entry.place is not None and entry.place.on_canvas
-        linked = entry.links or any(index in anchors for e in entries for _, anchors in e.links)
-        if count == 1 or placed or linked:
-            continue
-        if total + count - 1 > limit:
-            notes.append(f'"{names_of([phrase])}" share one region: there is no room for {count}.')
-            continue
-        total += count - 1
-        expanded[index] = [Entry([replace(phrase, text=one)], entry.place) for _ in range(count)]
-    if not expanded:
-        return entries
+    related = any(entry.links for entry in entries)
     result: list[Entry] = []
     moved: dict[int, int] = {}
     for index, entry in enumerate(entries):
         moved[index] = len(result)
-        result += expanded.get(index, [entry])
+        phrase = entry.phrases[0]
+        count, one = language.count(phrase.text)
+        placed = entry.place is not None and entry.place.on_canvas
+        together = placed or (related and not wanted)
+        shared = wanted and (
+            entry.links or any(index in anchors for e in entries for _, anchors in e.links)
+        )
+        if count == 1 or shared or (placed and wanted):
+            result.append(entry)
+            continue
+        if total + count - 1 > limit or count > _MAX_EACH:
+            notes.append(f'"{names_of([phrase])}" share one region: there is no room for {count}.')
+            result.append(entry)
+            continue
+        total += count - 1
+        single = replace(phrase, text=one)
+        if together:
+            entry.phrases[0] = single
+            entry.copies = count
+            result.append(entry)
+        else:
+            result += [Entry([single], entry.place) for _ in range(count)]
     for entry in result:
         entry.links = [(rel, [moved[a] for a in anchors]) for rel, anchors in entry.links]
     return result
@@ -163,14 +182,6 @@ def merge_to(entries: list[Entry], limit: int, notes: list[str]) -> list[Entry]:
 
 def names_of(phrases: list[Phrase]) -> str:
     """The phrases in a note, cut."""
-    text = join_texts([phrase.text for phrase in phrases], chinese=False)
+    texts = [phrase.text for phrase in phrases]
+    text = " and ".join(part for part in (", ".join(texts[:-1]), texts[-1]) if part)
     return text if len(text) <= 200 else text[:197] + "..."
-
-
-def join_texts(texts: Sequence[str], *, chinese: bool) -> str:
-    """ "a", "a and b", "a, b and c"; texts that hold a comma are kept apart by semicolons."""
-    if len(texts) == 1:
-        return texts[0]
-    if chinese:
-        return "、".join(texts[:-1]) + "和" + texts[-1]
-    return ", ".join(texts[:-1]) + " and " + texts[-1]

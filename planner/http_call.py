@@ -18,10 +18,13 @@ import requests
 from requests.auth import AuthBase
 
 from .errors import ChatDeadlineError, ChatStopped
+from .streamed import StreamedReply
 
 _POLL_S = 0.1
 _CHUNK = 8192
+_STREAM_CHUNK = 512  # bytes; about two events, so that progress is shown as they come
 _GRACE_S = 1.0
+_EVENT_OVERHEAD = 64  # bytes of a stream for each byte of the answer, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def post_json(
     deadline: float,
     max_bytes: int,
     should_stop: Callable[[], bool],
-    waiting: Callable[[], None],
+    waiting: Callable[[int], None],
 ) -> HttpReply:
     """POST JSON and read the reply.
 
@@ -78,7 +81,7 @@ def post_json(
         deadline: `time.monotonic()` at which the caller's time is over.
         max_bytes: of the decoded reply.
         should_stop: polled ten times a second; it may also raise, which ends the call alike.
-        waiting: called as often, for progress.
+        waiting: called as often, for progress, with the pieces of a streamed reply so far.
 
     Raises:
         ChatStopped: `should_stop` returned true.
@@ -100,7 +103,7 @@ def post_json(
                 raise ChatStopped("The call to the language model was stopped.")
             if time.monotonic() >= deadline:
                 raise ChatDeadlineError("The time for the call to the language model is over.")
-            waiting()
+            waiting(call.pieces)
     finally:
         call.abandon()
 
@@ -121,6 +124,7 @@ class _Call:
         self._max_bytes = max_bytes
         self._abandoned = threading.Event()
         self._response: requests.Response | None = None
+        self.pieces = 0
 
     def abandon(self) -> None:
         """Let the thread end: nobody waits for it any more."""
@@ -142,7 +146,7 @@ class _Call:
                 with session.post(
                     self._url,
                     json=self._payload,
-                    headers={"Accept": "application/json"},
+                    headers={"Accept": "application/json, text/event-stream"},
                     auth=_BearerAuth(self._key),
                     timeout=(min(self._connect_timeout_s, remaining), remaining),
                     stream=True,
@@ -165,6 +169,8 @@ class _Call:
             return HttpReply(0, problem=f"the request failed ({type(error).__name__})")
 
     def _read(self, response: requests.Response) -> HttpReply:
+        if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            return self._read_stream(response)
         body = bytearray()
         too_long = False
         for chunk in response.iter_content(_CHUNK):
@@ -186,3 +192,22 @@ class _Call:
             retry_after=response.headers.get("Retry-After", ""),
             redirect=redirect,
         )
+
+    def _read_stream(self, response: requests.Response) -> HttpReply:
+        """A reply in pieces; the bound is that of the answer, as each piece has much around it."""
+        reply = StreamedReply()
+        taken = 0
+        too_long = False
+        for chunk in response.iter_content(_STREAM_CHUNK):
+            reply.feed(chunk)
+            taken += len(chunk)
+            self.pieces = reply.pieces
+            too_long = reply.too_long or reply.size > self._max_bytes
+            if too_long or taken > _EVENT_OVERHEAD * self._max_bytes:
+                too_long = True
+                break
+            if self._abandoned.is_set():
+                break
+        body = reply.body()
+        status = 502 if reply.error and response.status_code == 200 else response.status_code
+        return HttpReply(status=status, body=body, too_long=too_long)

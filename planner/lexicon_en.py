@@ -16,30 +16,31 @@ COLOURS = words("""
     pastel monochrome reddish bluish greenish yellowish whitish blackish blond blonde
 """)
 COLOUR_MODIFIERS = words("""
-    dark light bright pale deep vivid soft dull neon hot royal sky forest navy baby very slightly
-    extremely rather quite really
+    dark light bright pale deep vivid soft dull neon hot royal sky forest navy baby very
+    slightly extremely rather quite really
 """)
 MATERIALS = words("""
     wooden wood metal metallic steel iron brass glass crystal plastic leather velvet silk cotton
-    wool woolen woollen knitted linen denim lace fur furry paper cardboard ceramic porcelain clay
-    marble stone granite brick concrete rubber wicker rattan bamboo straw jade pearl diamond ice
-    wax felt
+    wool woolen woollen knitted linen denim lace fur furry paper cardboard ceramic porcelain
+    clay marble stone granite brick concrete rubber wicker rattan bamboo straw jade pearl
+    diamond ice wax felt
 """)
 LOOKS = words("""
-    dark bright pale vivid glossy shiny matte rough smooth fluffy furry fuzzy hairy spotted striped
-    checkered plaid
-    polka-dot dotted patterned textured rusty dusty dirty clean muddy wet dry frosted transparent
-    translucent opaque glowing gleaming sparkling glittering luminous dim sunlit moonlit backlit
-    misty foggy hazy blurry sharp weathered worn old new ancient antique vintage retro modern rustic
-    ornate elegant plain simple abstract realistic cartoon cartoonish minimalist gothic baroque
-    futuristic cyberpunk young elderly beautiful pretty cute ugly handsome lovely delicate fresh
-    ripe rotten cozy cosy warm cold cool hot happy sad angry curly straight bushy leafy grassy snowy
-    sandy rocky icy cloudy stormy sunny rainy starry bald thick thin wavy slim fat chubby muscular
-    majestic mighty calm fierce tame wild sleepy polished
+    dark bright pale vivid glossy shiny matte rough smooth fluffy furry fuzzy hairy spotted
+    striped checkered plaid polka-dot dotted patterned textured rusty dusty dirty clean muddy
+    wet dry frosted transparent translucent opaque glowing gleaming sparkling glittering
+    luminous dim sunlit moonlit backlit misty foggy hazy blurry sharp weathered worn old new
+    ancient antique vintage retro modern rustic ornate elegant plain simple abstract realistic
+    cartoon cartoonish minimalist gothic baroque futuristic cyberpunk young elderly beautiful
+    pretty cute ugly handsome lovely delicate fresh ripe rotten cozy cosy warm cold cool hot
+    happy sad angry curly straight bushy leafy grassy snowy sandy rocky icy cloudy stormy sunny
+    rainy starry bald thick thin wavy slim fat chubby muscular majestic mighty calm fierce tame
+    wild sleepy polished shallow cracked steep juicy crisp crunchy plump prickly spiky bumpy
+    jagged silky velvety sleek sturdy fragile delicious fragrant sparkly leafless barren lush
 """)
 SIZES = words("""
-    big small large tiny huge little tall short long giant gigantic enormous miniature massive wide
-    narrow round square triangular circular oval rectangular
+    big small large tiny huge little tall short long giant gigantic enormous miniature massive
+    wide narrow round square triangular circular oval rectangular
 """)
 ATTRIBUTE_SUFFIXES = (
     "-colored", "-coloured", "-haired", "-eyed", "-shaped", "-like", "ish", "ous", "ful", "less",
@@ -63,8 +64,8 @@ COMPOUNDS = frozenset({
 
 DETERMINERS = words("a an the some several many his her its their my your our another one each")
 FUNCTION_WORDS = words("""
-    on in at to from there please draw paint show create generate make imagine i it they left right
-    top bottom center centre middle background with behind above below beside under
+    on in at to from there please draw paint show create generate make imagine i it they left
+    right top bottom center centre middle background with behind above below beside under
 """)
 NUMBERS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -85,14 +86,14 @@ IRREGULAR_SINGULARS = {
 PLACES = words("""
     room kitchen bedroom bathroom livingroom hall hallway office studio classroom library museum
     gallery church cathedral castle palace shop store market supermarket restaurant cafe bar pub
-    garage attic basement cellar barn stable farm garden park forest woods jungle rainforest meadow
-    field desert beach island sea ocean lake river valley canyon mountain mountains hills street
-    alley road city town village plaza harbor harbour port station airport stadium
-    playground courtyard backyard yard balcony terrace rooftop cave space sky snow rain fog sunset
-    sunrise night night-time evening morning dusk dawn laboratory lab workshop factory hospital
-    school gym theater theatre stage zoo aquarium vineyard orchard landscape interior scene
-    cottage cabin house apartment temple tavern dungeon spaceship countryside savanna savannah
-    swamp glade clearing dojo pool bakery bookstore greenhouse countryside
+    garage attic basement cellar barn stable farm garden park forest woods jungle rainforest
+    meadow field desert beach island sea ocean lake river valley canyon mountain mountains hills
+    street alley road city town village plaza harbor harbour port station airport stadium
+    playground courtyard backyard yard balcony terrace rooftop cave space sky snow rain fog
+    sunset sunrise night night-time evening morning dusk dawn laboratory lab workshop factory
+    hospital school gym theater theatre stage zoo aquarium vineyard orchard landscape interior
+    scene cottage cabin house apartment temple tavern dungeon spaceship countryside savanna
+    savannah swamp glade clearing dojo pool bakery bookstore greenhouse countryside
 """)
 
 STYLE_HEADS = (
@@ -114,6 +115,18 @@ STYLE_WORDS = (
 USUALLY_HIGH = words("sky sun moon cloud clouds star stars rainbow ceiling galaxy aurora")
 USUALLY_LOW = words("ground floor grass lawn carpet rug pavement sidewalk")
 RATHER_LOW = words("""
-    chair armchair table sofa couch bed bench desk stool dog cat puppy kitten rabbit car river road
-    water lake flower flowers box ball shoe shoes
+    chair armchair table sofa couch bed bench desk stool dog cat puppy kitten rabbit car river
+    road water lake flower flowers box ball shoe shoes
 """)
+# Things that reach across a picture, and words for how large a thing is: (width, height) as factors
+# on an even cell.
+WIDE = words("""
+    sky sea ocean ground floor wall horizon lawn meadow beach desert field river street road
+    skyline mountains hills clouds aurora forest ceiling curtain canyon valley lake
+""")
+SIZE_FACTORS = {
+    "tiny": (0.5, 0.5), "miniature": (0.5, 0.5), "little": (0.65, 0.65), "small": (0.65, 0.65),
+    "big": (1.4, 1.4), "large": (1.4, 1.4), "huge": (1.8, 1.8), "giant": (1.8, 1.8),
+    "gigantic": (1.8, 1.8), "enormous": (1.8, 1.8), "massive": (1.8, 1.8), "tall": (0.85, 1.5),
+    "wide": (1.5, 0.85), "long": (1.5, 0.85), "narrow": (0.65, 1.0),
+}  # fmt: skip

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .arrange import propose_cells
 from .cache import DiskStore
 from .cells import split_cells
-from .chat_client import ChatClient, ChatQuestion
+from .chat_client import ChatClient, ChatQuestion, ChatUsage
 from .endpoints import Endpoint
 from .errors import PlanError
-from .placement import propose_cells
 from .plan import Box, Plan, RegionPlan
 from .prompts import prompt_version, read_prompt
 from .schema import MAX_REGIONS, MAX_TEXT, check_schema
@@ -55,6 +55,7 @@ def plan_with_llm(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[str], None] = lambda text: None,
     store: DiskStore | None = None,
+    used: Callable[[ChatUsage], None] = lambda usage: None,
 ) -> Plan:
     """Plan a sentence with a language model.
 
@@ -72,6 +73,7 @@ def plan_with_llm(
             raise the host's own exception for an interrupted job.
         progress: gets a line of text whenever something happens, at least once a second.
         store: replies that were kept; None: the user's cache folder.
+        used: gets requests, retries, tokens and time at the end, also where it fails.
 
     Raises:
         PlanError: the text or a number is out of range.
@@ -102,7 +104,10 @@ def plan_with_llm(
         joined = ", ".join(part for part in (negative_prompt, plan.negative_prompt) if part)
         return replace(plan, negative_prompt=joined[:MAX_TEXT], aspect=aspect)
 
-    return client.ask(question, check)
+    try:
+        return client.ask(question, check)
+    finally:
+        used(client.usage)
 
 
 def _check_arguments(text: str, wanted: int | None, temperature: float) -> None:

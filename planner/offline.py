@@ -11,23 +11,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from . import lexicon_en as en
-from . import zh_words as zh
-from .attributes import head_noun, split_phrase
+from .arrange import propose_cells
 from .cells import Split, split_cells
-from .compose import compose_prompt, is_cjk
-from .entries import Entry, expand_counts, join_texts, merge_to, names_of, scene_entries
+from .compose import compose_prompt
+from .entries import Entry, expand_counts, merge_to, names_of, scene_entries
 from .errors import PlanError
-from .parse_en import parse_english
-from .parse_zh import parse_chinese
-from .placement import Item, Link, assign, is_satisfied, propose_cells
+from .language import Language
+from .languages import LANGUAGES, language_of
+from .layout import Size, divided, overlapped, reason, sized
+from .placement import Item, Link, assign, is_satisfied
 from .plan import Box, Plan, RegionPlan, check_box
+from .relations import RELATIONS, RelationKind
 from .scene import Phrase, Scene
 from .schema import MAX_REGIONS, MAX_TEXT, MAX_WORDS
 
 Cell = Box  # x0, y0, x1, y1 in fractions of the canvas, 0..1
-
-_NOTHING = {"nothing", "nobody", "no one", "empty", "empty space", "空白", "什么都没有"}
+MAX_SIZE_TEXT = 300  # characters of a phrase in which its size is looked for
+_LONG = 4  # words; a shorter text may well be one thing
 
 
 def plan_offline(
@@ -42,7 +42,7 @@ def plan_offline(
     """Plan a sentence by rules.
 
     Args:
-        text: one or more sentences, English or Chinese.
+        text: one or more sentences in one of `languages.LANGUAGES`.
         n_regions: how many regions to plan, 1..64, or None: as many as the sentence names.
         cells: the boxes of regions that exist already, in their order; they are filled, and
             `n_regions` and `split` are ignored.
@@ -56,51 +56,58 @@ def plan_offline(
     """
     boxes = _check_arguments(text, n_regions, cells, split)
     scene = read_scene(text)
+    language = LANGUAGES[scene.language]
     notes = list(scene.notes)
     wanted = len(boxes) if boxes is not None else n_regions
-    entries = scene_entries(scene)
+    entries = scene_entries(scene, language)
     if not entries:
         notes.append("No object was found in the text; every region gets the whole text.")
         entries = [Entry([Phrase(text.strip())])]
         scene = replace(scene, background="", styles=(), setting="")
     named = [entry.phrases[0] for entry in entries]
-    whole = _global_prompt(scene, [phrase for phrase in named if phrase.text not in _NOTHING])
-    entries = expand_counts(entries, wanted, scene, notes)
+    shown = [phrase for phrase in named if phrase.text not in language.nothing]
+    whole = _global_prompt(scene, shown or named, language)
+    entries = expand_counts(entries, wanted, language, notes)
     entries = merge_to(entries, wanted or MAX_REGIONS, notes)
-    items = _items(entries)
-    if boxes is None:
-        n = wanted or len(entries)
-        boxes = split_cells(n, split) if split else propose_cells(items, n)
-    cell_of = assign(items, boxes)
-    regions: list[RegionPlan | None] = [None] * len(boxes)
+    items = [_item(entry, index, entries, language) for index, entry in enumerate(entries)]
+    n = wanted or len(entries)
+    cells = boxes or (split_cells(n, split) if split else propose_cells(items, n, aspect))
+    cell_of = assign(items, cells)
     for entry, cell in zip(entries, cell_of, strict=True):
-        _note_misplaced(entry, boxes[cell], boxes, cell, notes)
-        if entry.phrases[0].text in _NOTHING:
+        _note_misplaced(entry, cells[cell], cells, cell, notes)
+    final: Sequence[Box] = cells
+    sizes = [_size(entry.phrases[0].text, language) for entry in entries]
+    proposed = boxes is None and split is None and len(entries) == len(cells)
+    if proposed:
+        final = overlapped(sized(cells, cell_of, sizes), cell_of, items)
+    entry_of = {cell: index for index, cell in enumerate(cell_of)}
+    filler = _background_content(scene, language) or whole
+    regions: list[RegionPlan] = []
+    names = [entry.phrases[0].text[:80] for entry in entries]
+    for cell, box in enumerate(final):
+        index = entry_of.get(cell)
+        if index is None or entries[index].phrases[0].text in language.nothing:
+            regions.append(_filler(filler, scene, language, box))
             continue
+        entry = entries[index]
         depth = entry.place.depth if entry.place else 0
-        regions[cell] = _region(scene, entry, boxes[cell], depth + _relation_order(entry))
-    empty = len(boxes) - len(entries)
+        why = reason(index, items, sizes[index], names, entry.copies) if proposed else ""
+        for part in divided(box, entry.copies, aspect):
+            order = depth + _relation_order(entry)
+            regions.append(_region(scene, entry, part, order, why, language))
+    empty = len(cells) - len(entries)
     if empty:
         content = "background" if scene.background else "whole prompt"
         notes.append(
-            f"The text names {len(entries)} thing(s) for {len(boxes)} regions; the other {empty} "
+            f"The text names {len(entries)} thing(s) for {len(cells)} regions; the other {empty} "
             f"get the {content}."
         )
-    filler = _background_content(scene) or whole
-    styled = _with_styles(filler, scene) if scene.background else filler
+    if proposed and len(regions) == 1 and len(text.split()) > _LONG:
+        notes.append("Nothing in the text could be told apart; it is one region.")
     return Plan(
         global_prompt=whole[:MAX_TEXT],
         negative_prompt=negative_prompt,
-        regions=tuple(
-            region
-            or RegionPlan(
-                high_level=filler[:MAX_TEXT],
-                low_level=", ".join(scene.styles),
-                phrase="" if styled == filler else styled[:MAX_TEXT],
-                box=boxes[index],
-            )
-            for index, region in enumerate(regions)
-        ),
+        regions=tuple(regions),
         aspect=aspect,
         background=scene.background,
         notes=tuple(notes[:MAX_WORDS]),
@@ -109,7 +116,7 @@ def plan_offline(
 
 def read_scene(text: str) -> Scene:
     """Parse a sentence in the language it is written in."""
-    return parse_chinese(text) if is_cjk(text) else parse_english(text)
+    return language_of(text).read(text)
 
 
 def _check_arguments(
@@ -119,6 +126,11 @@ def _check_arguments(
         raise PlanError(
             "The text to plan is empty; expected a sentence such as 'a red circle on "
             "the left and a blue square on the right, black background'."
+        )
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise PlanError(
+            "The text to plan holds a broken Unicode character (a lone surrogate); type or paste "
+            "it again."
         )
     if len(text) > MAX_TEXT:
         raise PlanError(
@@ -133,25 +145,28 @@ def _check_arguments(
     return boxes
 
 
-def _items(entries: list[Entry]) -> list[Item]:
-    items = []
-    for entry in entries:
-        usual, pinned = _usual_height(entry.phrases[0].text)
-        links = tuple(Link(relation.kind, tuple(anchors)) for relation, anchors in entry.links)
-        items.append(Item(entry.place, usual, pinned, links))
-    return items
+def _item(entry: Entry, index: int, entries: list[Entry], language: Language) -> Item:
+    noun = language.noun(entry.phrases[0].text)
+    high, low = noun in language.usually_high, noun in language.usually_low
+    usual = 0.0 if high else 1.0 if low or noun in language.rather_low else None
+    links = tuple(Link(relation.kind, tuple(anchors)) for relation, anchors in entry.links)
+    kinds: list[RelationKind] = []
+    kinds.extend(link.kind for link in links)
+    kinds.extend(rel.kind for e in entries for rel, anchors in e.links if index in anchors)
+    beside = any(RELATIONS[kind].dy == 0 and RELATIONS[kind].depth == 0 for kind in kinds)
+    free = entry.place is None or (entry.place.x is None and entry.place.column is None)
+    wide = noun in language.wide and free and not beside
+    return Item(entry.place, usual, high or low, links, wide)
 
 
-def _usual_height(text: str) -> tuple[float | None, bool]:
-    """Where such a thing usually is (0 top, 1 bottom), and whether that alone places it."""
-    chinese = is_cjk(text)
-    noun = split_phrase(text, chinese=True).instance if chinese else head_noun(text)
-    words = zh if chinese else en
-    if noun in words.USUALLY_HIGH:
-        return 0.0, True
-    if noun in words.USUALLY_LOW:
-        return 1.0, True
-    return (1.0 if noun in words.RATHER_LOW else None), False
+def _size(text: str, language: Language) -> Size:
+    """How large a thing is said to be, by the words before its noun."""
+    before = text[:MAX_SIZE_TEXT].lower().partition(language.noun(text) or "\0")[0]
+    for word, (width, height) in (language.sizes or {}).items():
+        found = re.search(rf"\b{word}\b", before) if language.space else word in before
+        if found:
+            return Size(width, height)
+    return Size()
 
 
 def _note_misplaced(
@@ -172,25 +187,36 @@ def _relation_order(entry: Entry) -> int:
     return int("in_front_of" in kinds) - int("behind" in kinds)
 
 
-def _region(scene: Scene, entry: Entry, box: Box, order: int) -> RegionPlan:
-    parts = [
-        split_phrase(phrase.text, phrase.trailing, chinese=scene.chinese)
-        for phrase in entry.phrases
-    ]
-    texts = [_phrase_text(phrase, scene) for phrase in entry.phrases]
-    high = _with_background(join_texts([part.high for part in parts], chinese=scene.chinese), scene)
-    whole = _with_background(join_texts(texts, chinese=scene.chinese), scene)
-    whole = _with_styles(whole, scene)
+def _filler(text: str, scene: Scene, language: Language, box: Box) -> RegionPlan:
+    """A region that nothing was named for: the background, or else the whole prompt."""
+    styled = _with_styles(text, scene, language) if scene.background else text
+    return RegionPlan(
+        high_level=text[:MAX_TEXT],
+        low_level=", ".join(scene.styles),
+        phrase="" if styled == text else styled[:MAX_TEXT],
+        box=box,
+    )
+
+
+def _region(
+    scene: Scene, entry: Entry, box: Box, order: int, why: str, language: Language
+) -> RegionPlan:
+    parts = [language.split(phrase.text, phrase.trailing) for phrase in entry.phrases]
+    texts = [_phrase_text(phrase, language) for phrase in entry.phrases]
+    high = _with_background(language.join([part.high for part in parts]), scene, language)
+    whole = _with_background(language.join(texts), scene, language)
+    whole = _with_styles(whole, scene, language)
     if len(parts) == 1:
         instance, attributes = parts[0].instance, parts[0].attributes[:MAX_WORDS]
         low_parts = list(attributes)
     else:
         instance, attributes = parts[0].instance, ()
-        link = "" if scene.chinese else " "
         low_parts = [
-            link.join((*part.attributes, part.instance)) for part in parts if part.attributes
+            language.space.join((*part.attributes, part.instance))
+            for part in parts
+            if part.attributes
         ]
-    low = ("，" if scene.chinese else ", ").join([*low_parts, *scene.styles])[:MAX_TEXT]
+    low = language.comma.join([*low_parts, *scene.styles])[:MAX_TEXT]
     composed = compose_prompt(high, low, instance, attributes)
     return RegionPlan(
         high_level=high[:MAX_TEXT],
@@ -200,25 +226,29 @@ def _region(scene: Scene, entry: Entry, box: Box, order: int) -> RegionPlan:
         instance=instance,
         attributes=attributes,
         phrase="" if composed == whole else whole[:MAX_TEXT],
+        why=why[:MAX_TEXT],
     )
 
 
-def _phrase_text(phrase: Phrase, scene: Scene) -> str:
+def _phrase_text(phrase: Phrase, language: Language) -> str:
     """The phrase with what was said of it later: before its noun if it is a plain adjective."""
     if not phrase.trailing:
         return phrase.text
-    split = split_phrase(phrase.text, phrase.trailing, chinese=scene.chinese)
+    split = language.split(phrase.text, phrase.trailing)
     return compose_prompt(split.high, ", ".join(split.attributes), split.instance, split.attributes)
 
 
-def _global_prompt(scene: Scene, phrases: list[Phrase]) -> str:
-    things = join_texts([_phrase_text(phrase, scene) for phrase in phrases], chinese=scene.chinese)
+def _global_prompt(scene: Scene, phrases: list[Phrase], language: Language) -> str:
+    """All things in one prompt; what a verb says of them is only in the text itself."""
+    if scene.stated:
+        return scene.stated
+    things = language.join([_phrase_text(phrase, language) for phrase in phrases] or [""])
     if scene.setting:
         extra = scene.background.removeprefix(_setting_background(scene)).strip()
-        things = f"{scene.setting} with {things}" + (f" {extra}" if extra else "")
+        things = language.includes.format(scene.setting, things) + (f" {extra}" if extra else "")
     else:
-        things = _with_background(things, scene)
-    return _with_styles(things, scene)
+        things = _with_background(things, scene, language)
+    return _with_styles(things, scene, language)
 
 
 def _setting_background(scene: Scene) -> str:
@@ -226,21 +256,16 @@ def _setting_background(scene: Scene) -> str:
     return match[0] if match else ""
 
 
-def _with_background(text: str, scene: Scene) -> str:
+def _with_background(text: str, scene: Scene, language: Language) -> str:
     if not scene.background:
         return text
-    return text + ("，" if scene.chinese else " ") + scene.background
+    return text + (language.space or language.comma) + scene.background
 
 
-def _with_styles(text: str, scene: Scene) -> str:
-    joiner = "，" if scene.chinese else ", "
-    return joiner.join([text, *scene.styles])
+def _with_styles(text: str, scene: Scene, language: Language) -> str:
+    return language.comma.join([text, *scene.styles])
 
 
-def _background_content(scene: Scene) -> str:
+def _background_content(scene: Scene, language: Language) -> str:
     """The background as a prompt of its own ("on black background" -> "black background")."""
-    if scene.chinese:
-        return scene.background
-    return re.sub(
-        r"^(?:on|against|over|with|before|in front of|inside|in|at|within) ", "", scene.background
-    )
+    return re.sub(language.before_background, "", scene.background)

@@ -6,7 +6,8 @@ import re
 
 from .compose import compose_prompt
 from .draft import Draft
-from .places_zh import BACK, take_places, take_relation
+from .lists import list_lines
+from .places_zh import BACK, starts_high_or_low, take_places, take_relation
 from .scene import MAX_PART, Place, Relation, Scene
 from .zh_words import (
     COLOUR,
@@ -47,13 +48,20 @@ _ORDERS = {"左": (0.0, None), "右": (1.0, None), "上": (None, 0.0), "下": (N
 _STYLED_PICTURE = re.compile(
     r"^一?(?:张|幅)(油画|水彩画|素描|国画|水墨画|照片|摄影作品|插画|版画|漫画)[，：:]"
 )
+# 左右两边各有一棵树
+_BOTH_SIDES = re.compile(
+    r"^(?:在)?(?:左右)?(?:两|二)(?:边|侧|旁)(?:各|都|分别)(?:有|是|站着|放着)?(?P<thing>.+)$|^左右(?:各|都|分别)有?(?P<other>.+)$"
+)
 _COUNTED = rf"(?:\d{{1,2}}|[一二两三四五六七八九十几]+)[{MEASURES}]"
 
 
 def parse_chinese(text: str) -> Scene:
     """Read a sentence, a list or several sentences."""
     reader = _Reader()
-    text = re.sub(r"(?<=[\u3400-\u9fff，。；])\s+|\s+(?=[\u3400-\u9fff，。；])", "", text.strip())
+    text = list_lines(text.strip())
+    text = re.sub(r"(?<=[\u3400-\u9fff，。；])[^\S\n]+|[^\S\n]+(?=[\u3400-\u9fff，。；])", "", text)
+    if "前景" in text:  # then the background is a depth, too, and not what lies behind all
+        text = re.sub(r"背景(?:是|为|：|:)", "背景中是", text)
     for sentence in re.split(r"[。；;\n！!？?]", text):
         reader.read_sentence(sentence.strip())
     return reader.scene()
@@ -75,7 +83,7 @@ class _Reader:
             background="，".join(draft.backgrounds),
             styles=tuple(draft.styles),
             notes=draft.notes(),
-            chinese=True,
+            language="zh",
         )
 
     def read_sentence(self, sentence: str) -> None:
@@ -90,7 +98,7 @@ class _Reader:
             draft.styles.append(match[1])
             sentence = sentence[match.end() :]
         match = _IN_PLACE_START.match(sentence)
-        if match:
+        if match and not starts_high_or_low(sentence):
             draft.backgrounds.append(f"在{match['place']}里")
             sentence = sentence[match.end() :]
         for clause in re.split(r"[，,、]", sentence):
@@ -113,7 +121,12 @@ class _Reader:
         if (draft.phrases or draft.backgrounds) and _STYLE_CLAUSE.match(part):
             draft.styles.append(part)
             return
-        if self._take_relation(part):
+        both = _BOTH_SIDES.match(part)
+        if both:
+            for side, x in (("左", 0.0), ("右", 1.0)):
+                draft.add(both["thing"] or both["other"], Place(x=x, words=f"{side}边"))
+            return
+        if not starts_high_or_low(part) and self._take_relation(part):
             return
         text, place = take_places(part)
         text = TAIL.sub("", LEAD.sub("", text)).strip()

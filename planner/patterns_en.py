@@ -87,13 +87,55 @@ INVERTED = re.compile(
 )
 # "behind it a tower"
 INVERTED_PRONOUN = re.compile(
-    rf"^({_RELATION_WORDS}) (it|him|her|them|this|that),? ((?:an?|two|three|some|another) .+)$"
+    rf"^({_RELATION_WORDS}) (it|him|her|them|this|that|which),?"
+    r"(?: (?:there is|there are|is|are|stands?|sits?|lies?|hangs?|rests?))? "
+    r"((?:an?|two|three|some|another) .+)$"
 )
-PRONOUNS = frozenset({"it", "him", "her", "them", "this", "that"})
+ON_WHICH = re.compile(r"^(?:on|upon|atop) (?:it|which|this|that)\b")
+# "one half of the picture is on fire, the other half is frozen"
+FIRST_HALF = re.compile(
+    r"(?:^|(?<=[,;.] ))(?:one )?half(?: of (?:the|this) \w+)? (?=(?:is|shows|has|contains|in|:))"
+)
+OTHER_HALF = re.compile(
+    r"\b(?:the other|another|the second) half(?: of (?:the|this) \w+)? (?:is )?"
+)
+EITHER_SIDE = re.compile(
+    r"\s*,?\s*\b(?:on|to|at) (?:both|either|each) sides?(?: of (?P<anchor>.+))?$"
+)
+POSTURES = en.words("standing sitting lying resting laying leaning hanging being")
+SUBJECT_PRONOUNS = frozenset({"it", "they", "he", "she", "this", "which", "who", "that"})
+PRONOUNS = frozenset({"it", "him", "her", "them", "this", "that", "which"})
+# "the plate which is left of the fork"
+RELATIVE = re.compile(
+    r"\s(?:which|that|who) (?:is|are|was|were|stands?|sits?|lies?)\s+"
+    r"(?=(?:on|in|to|at|left|right|above|below|under|behind|next|near|beside|between|over|atop)\b)"
+)
 ORDERED = re.compile(
     r"(?:^|[\s,(]{1,3})(?:in a row |in a line |ordered |arranged |listed |lined up )?"
     r"from (?:the )?(left to (?:the )?right|right to (?:the )?left|top to (?:the )?bottom"
-    r"|bottom to (?:the )?top)\)?(?:\s*[:,]\s*|$)"
+    r"|bottom to (?:the )?top)\)?(?:\s*[:,]\s*|$|\s+(?=(?:on|in|at|along)\b))"
+)
+_DEFINITE = (
+    r"(?=(?:the|an?|his|her|its|their|people|everyone|two|three|four|five|they|he|she|it)\b)"
+)
+# A second clause in a sentence: "..., as the timer ticks down".
+SUBORDINATE = re.compile(
+    rf"(?:,\s*|\s+)(?:and )?(?:while|whereas|when|whilst|where|because|until|but|yet|so that)\s+"
+    rf"{_DEFINITE}|(?:,\s*|\s+)as\s+(?=(?:the|its|their|his|her|people|everyone|they|he|she|it)\b)",
+    re.IGNORECASE,
+)
+# "foreground: rocks; background: a waterfall"
+DEPTH_LABEL = re.compile(
+    r"(?:(?<=^)|(?<=[;,.\n]))(\s*)(?:the )?(foreground|background)\s*"
+    r"(?:[:=]|\b(?:is|are|shows|has|contains|features)\b)\s*",
+    re.IGNORECASE,
+)
+EACH_OF = re.compile(
+    r"^(?:each|both|all|every one) of (?:the )?(?=\w+ \w)(?!them\b)", re.IGNORECASE
+)
+EACH_WITH = re.compile(
+    r"^(?:each|both|all)(?: one| of them)?(?: (?:is|are|of them))? "
+    r"((?:with|wearing|holding|in|carrying|having|sitting|standing|has|have|wears?|holds?)\b.+)$"
 )
 ASIDE = re.compile(r"\s*\(([^()]{1,60})\)")
 # "(masterpiece:1.2)": a part in the brackets of the host's own prompt weights.
@@ -101,8 +143,9 @@ BRACKETED = re.compile(r"^[({\[]+([^(){}\[\]:]{1,80})(?::\s*\d{1,3}(?:\.\d{1,3})
 LABEL = re.compile(r"^(?:prompt|scene|picture|image|description|subjects?|objects?)\s*:\s*")
 GROUP = re.compile(r"^([^:,]{3,60}):\s+(\S.*)$")
 ONE_OF_THEM = re.compile(
-    r"^(?:the )?(?:one|another|other|others|second|first|third)(?: ones?)?(?: of (?:them|which))?"
-    r"(?:,? (?:is|are|being|in))?(?: (.+))?$"
+    r"^(?:the )?(?:one|another|other|others|second|first|third)(?: ones?)?"
+    r"(?: of (?:them|which|the (?:two |three |four )?(?P<kind>\w+)))?"
+    r"(?:,? (?:is|are|being|in))?(?: (?P<said>.+))?$"
 )
 ANOTHER_ONE = re.compile(r"^(?:an?|the|another) (.+) ones?$")
 NUMBERED = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s+")

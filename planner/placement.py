@@ -10,17 +10,19 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from .cells import EPS, center, grid_counts, reading_order, row_cells, rows_and_columns
+from .cells import EPS, center, reading_order, rows_and_columns
 from .hungarian import minimal_assignment
 from .plan import Box
-from .scene import Place, RelationKind
+from .relations import RELATIONS, RelationKind
+from .scene import Place
 
 _WEAK = 0.05  # a usual place (the sky is up) against a stated one
 _DEPTH = 0.3  # "in the background" against "at the top"
 _ORDER = 1e-3  # reading order, between cells that fit equally well
+_NEAR = 0.3  # related things that lie apart
 _MAX_TRIED = 720  # arrangements of related items that are all tried
-_SEARCHED_ROWS = 6  # up to this many regions every arrangement into rows is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +42,17 @@ class Item:
         usual_y: where such a thing usually is (0 top, 1 bottom), or None.
         pinned: whether `usual_y` alone is reason enough to choose a cell (sky, ground).
         links: relations to other items.
+        wide: whether it reaches across the picture (sky, wall, sea).
     """
 
     place: Place | None = None
     usual_y: float | None = None
     pinned: bool = False
     links: tuple[Link, ...] = ()
+    wide: bool = False
 
 
-def propose_cells(items: Sequence[Item], n: int) -> tuple[Box, ...]:
-    """The arrangement of n cells into rows that fits the items' positions best."""
-    candidates: list[tuple[int, ...]] = [(n,), grid_counts(n), (1,) * n]
-    if n <= _SEARCHED_ROWS:
-        for rows in range(2, n):
-            for cuts in itertools.combinations(range(1, n), rows - 1):
-                edges = (0, *cuts, n)
-                candidates.append(tuple(b - a for a, b in itertools.pairwise(edges)))
-    preferred = (n,) if n <= 3 else grid_counts(n)
-
-    def cost(counts: tuple[int, ...]) -> float:
-        cells = row_cells(counts)
-        uneven = max(counts) - min(counts)
-        bias = 0.0 if counts == preferred else 0.06 + 0.02 * uneven + 0.01 * len(counts)
-        return total_cost(items, cells, assign(items, cells)) + bias
-
-    return row_cells(min(candidates, key=cost))
-
-
-def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
+def assign(items: Sequence[Item], cells: Sequence[Box], max_tried: int = _MAX_TRIED) -> list[int]:
     """The cell index of each item: stated positions first, then the rest in reading order.
 
     Needs at least as many cells as items. Minimal total cost over the placed items (Hungarian
@@ -91,7 +76,7 @@ def assign(items: Sequence[Item], cells: Sequence[Box]) -> list[int]:
         if result[item] < 0:
             result[item] = next(free)
     if any(item.links for item in items):
-        result = _rearrange(items, cells, costs, result)
+        result = _rearrange(items, cells, costs, result, max_tried)
     return result
 
 
@@ -113,13 +98,23 @@ def _cost(
     cells: Sequence[Box],
     costs: list[list[float]],
     result: Sequence[int],
+    known: dict[tuple[Any, ...], float] | None = None,
+    limit: float = math.inf,
 ) -> float:
+    """Cost of an assignment, or more than `limit`; `known` keeps those of relations."""
+    known = {} if known is None else known
     cost = 0.0
     for index, item in enumerate(items):
+        if cost > limit:
+            break
         cost += costs[index][result[index]]
         for link in item.links:
-            anchors = [cells[result[anchor]] for anchor in link.anchors]
-            cost += link_cost(link.kind, cells[result[index]], anchors)
+            key = (link.kind, result[index], *[result[anchor] for anchor in link.anchors])
+            value = known.get(key)
+            if value is None:
+                anchors = [cells[cell] for cell in key[2:]]
+                value = known[key] = link_cost(link.kind, cells[key[1]], anchors)
+            cost += value
     return cost
 
 
@@ -163,19 +158,18 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
     ax = sum(point[0] for point in points) / len(points)
     ay = sum(point[1] for point in points) / len(points)
     distance = abs(x - ax) + abs(y - ay)
-    near = 0.3 * distance
-    if kind == "left_of":
-        return near + 0.5 * abs(y - ay) + (0 if x < ax - EPS else 1)
-    if kind == "right_of":
-        return near + 0.5 * abs(y - ay) + (0 if x > ax + EPS else 1)
-    if kind == "above":
-        return near + 0.5 * abs(x - ax) + (0 if y < ay - EPS else 1)
-    if kind == "below":
-        return near + 0.5 * abs(x - ax) + (0 if y > ay + EPS else 1)
-    if kind == "in_front_of":
-        return near + _DEPTH * (0 if y > ay + EPS else 1)
-    if kind == "behind":
-        return near + _DEPTH * (0 if y < ay - EPS else 1)
+    near = _NEAR * distance
+    direction = RELATIONS[kind]
+    if direction.dx:
+        aside = _outside(y, anchors, 1)
+        holds = direction.dx * (x - ax) > EPS
+        return _NEAR * _gap(cell, anchors, 0) + 0.8 * aside + (0 if holds else 1)
+    if direction.dy:
+        aside = _outside(x, anchors, 0)
+        holds = direction.dy * (y - ay) > EPS
+        return _NEAR * _gap(cell, anchors, 1) + 0.8 * aside + (0 if holds else 1)
+    if direction.depth:  # what is nearer stands lower
+        return near + _DEPTH * (0 if direction.depth * (y - ay) > EPS else 1)
     if kind == "between":
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         inside = min(xs) - EPS <= x <= max(xs) + EPS and min(ys) - EPS <= y <= max(ys) + EPS
@@ -183,8 +177,28 @@ def link_cost(kind: RelationKind, cell: Box, anchors: Sequence[Box]) -> float:
     return 2 * near
 
 
+def _gap(cell: Box, boxes: Sequence[Box], axis: int) -> float:
+    """Room between a cell and what the boxes cover on an axis."""
+    low = min(box[axis] for box in boxes)
+    high = max(box[axis + 2] for box in boxes)
+    return max(low - cell[axis + 2], cell[axis] - high, 0.0)
+
+
+def _outside(value: float, boxes: Sequence[Box], axis: int) -> float:
+    """How far a position lies from what the boxes cover on an axis."""
+    low = min(box[axis] for box in boxes)
+    high = max(box[axis + 2] for box in boxes)
+    if high - low < 1 - EPS:  # a cell among others: its middle counts
+        return abs(value - (low + high) / 2)
+    return max(low - value, value - high, 0.0)
+
+
 def _rearrange(
-    items: Sequence[Item], cells: Sequence[Box], costs: list[list[float]], result: list[int]
+    items: Sequence[Item],
+    cells: Sequence[Box],
+    costs: list[list[float]],
+    result: list[int],
+    max_tried: int,
 ) -> list[int]:
     """Give the related items the cells that serve all relations best.
 
@@ -194,8 +208,9 @@ def _rearrange(
         {i for i, item in enumerate(items) if item.links}
         | {a for item in items for link in item.links for a in link.anchors}
     )
-    best, best_cost = result, _cost(items, cells, costs, result) - EPS
-    if math.perm(len(cells), len(involved)) <= _MAX_TRIED:
+    known: dict[tuple[Any, ...], float] = {}
+    best, best_cost = result, _cost(items, cells, costs, result, known) - EPS
+    if math.perm(len(cells), len(involved)) <= max_tried:
         order = reading_order(cells)
         others = [item for item in range(len(items)) if item not in involved]
         others.sort(key=lambda item: order.index(result[item]))
@@ -210,7 +225,7 @@ def _rearrange(
             for item in others:
                 if item not in kept:
                     trial[item] = next(free)
-            cost = _cost(items, cells, costs, trial)
+            cost = _cost(items, cells, costs, trial, known, best_cost)
             if cost < best_cost:
                 best, best_cost = trial, cost - EPS
         return best
@@ -221,7 +236,7 @@ def _rearrange(
             if cell in trial:
                 trial[trial.index(cell)] = before[item]
             trial[item] = cell
-            cost = _cost(items, cells, costs, trial)
+            cost = _cost(items, cells, costs, trial, known, best_cost)
             if cost < best_cost:
                 best, best_cost = trial, cost - EPS
         if best is before:

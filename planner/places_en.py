@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .relations import kind_of, word_groups
 from .scene import Place, Relation, RelationKind
 
 JOINED = "\ue000"  # stands for an "and" that does not separate two things
@@ -34,6 +35,7 @@ _CANVAS = (
 _NOT_WORLD = (
     r"(?![- ]?(?:hand(?! side)|handed|arm|eye|ear|leg|foot|shoulder|knee|cheek|wing|bank|lane|shoe"
     r"|sleeve|wall|page|shelf|drawer|floor|deck|hat|behind|over|angle|now)\b)(?! of\b)"
+    r"(?![- ](?:hand[- ])?(?:side|part|half|end|edge|corner) of\b)"
 )
 _ROW = re.compile(
     r"\b(?:in|on|of) the (?P<row>first|second|third|fourth|fifth|sixth|seventh|eighth|last|top|"
@@ -57,7 +59,7 @@ _SIMPLE = re.compile(
     rf"(?:most)?\b{_PART}{_CANVAS}{_NOT_WORLD}"
 )
 _BARE_END = re.compile(
-    rf"(?:^|\s)(?P<word>left|right|top|bottom|{_MIDDLE}|above|below|overhead|underneath|beneath"
+    rf"(?:^|(?<!\bthe)(?<!\ban)(?<!\ba)(?<!\bfrom)\s)(?P<word>left|right|top|bottom|{_MIDDLE}|above|below|overhead|underneath|beneath"
     r"|centered|centred)$"
 )
 _BARE_START = re.compile(
@@ -76,24 +78,39 @@ _FRONT = re.compile(
     r"|\bclose to the (?:viewer|camera)\b|\bup close\b|\bin the front\b(?! of\b)"
 )
 
-_RELATIONS: tuple[tuple[RelationKind, str], ...] = (
-    ("between", r"(?:in )?between"),
-    ("left_of", r"(?:(?:on|to|at) the )?(?:immediate )?left(?:[- ]hand)?(?: side)? of"),
-    ("right_of", r"(?:(?:on|to|at) the )?(?:immediate )?right(?:[- ]hand)?(?: side)? of"),
-    (
-        "above",
-        r"(?:directly |just |high )?above|on top of|atop|hovering over|floating over|flying over",
-    ),
-    ("below", r"(?:directly |just )?below|beneath|underneath|under"),
-    ("in_front_of", r"(?:directly |just )?in front of"),
-    ("behind", r"(?:directly |just )?behind"),
-    ("next_to", r"(?:right )?next to|beside|alongside|adjacent to|close to|near|by the side of"),
+_SIDE = r"(?:(?:immediate|far|very) )?"
+_OF = (
+    r"(?:[- ]?hand)?(?:[- ]?most)?(?:[- ](?:side|part|half|end|edge|corner))?(?: (?:end|side))? of"
 )
-_RELATION = re.compile(
-    r"\b(?:"
-    + "|".join(f"(?P<{kind}>{words})" for kind, words in _RELATIONS)
-    + r")\s+(?P<anchor>.+)$"
-)
+_TO = r"(?:(?:up )?(?:on|to|at|in|towards?|along)(?: the)? )?"
+# What the words of a relation may begin with: "is directly above", "sitting right next to".
+_EXACTLY = r"(?:(?:directly|just|right|high|immediately|slightly|far|partly|partially|half) )?"
+_MOVING = r"(?:(?:hovering|floating|flying|hanging|suspended|soaring|towering|looming) )?"
+_NOT_OWN = r"(?! (?:his|her|its|their|my|your|one)\b)"  # "a bag over her shoulder"
+# "by" says where only before something that can stand there: "a book by Tolstoy" stays.
+_BY = r"|by(?= (?:an?|the) )"
+RELATION_WORDS: dict[RelationKind, str] = {
+    "between": r"(?:in |right )?between|in the middle of(?= .+ (?:and|\ue000) )|sandwiched between",
+    "left_of": rf"{_TO}{_SIDE}left{_OF}",
+    "right_of": rf"{_TO}{_SIDE}right{_OF}",
+    "above": rf"{_EXACTLY}{_MOVING}(?:above|over{_NOT_OWN})|atop(?: of)?"
+    rf"|{_TO}(?:very )?(?:top|upper){_OF}",
+    "in_front_of": rf"{_EXACTLY}in(?: the)? front of|obscuring|hiding",
+    "behind": rf"{_EXACTLY}(?:hid(?:den|ing) |concealed |obscured |blocked )?"
+    r"(?:behind|in(?: the)? back of|at the back of)"
+    r"|(?:hidden|concealed|obscured|covered up|blocked) by",
+    "below": rf"{_EXACTLY}{_MOVING}(?:below|beneath|underneath|under)"
+    rf"|{_TO}(?:very )?(?:bottom|lower|foot|base){_OF}",
+    "next_to": rf"{_EXACTLY}(?:next to|beside|alongside|adjacent to|close to|near(?:by| to)?{_BY})"
+    r"|(?:on|by|at) (?:the |one |either )?side of|side by side with|in the vicinity of",
+}
+_RELATION = re.compile(rf"\b(?:{word_groups(RELATION_WORDS)})\s+(?P<anchor>.+)$", re.IGNORECASE)
+_BEGINS = re.compile(rf"(?:{word_groups(RELATION_WORDS)})\s", re.IGNORECASE)
+
+
+def begins_relation(text: str) -> bool:
+    """Whether a text opens with the words of a relation ("on top of the shelf")."""
+    return _BEGINS.match(text) is not None
 
 
 def take_places(text: str) -> tuple[str, Place | None]:
@@ -125,7 +142,7 @@ def take_relation(text: str) -> tuple[str, Relation | None]:
     match = _RELATION.search(text)
     if match is None:
         return text, None
-    kind: RelationKind = next(kind for kind, _ in _RELATIONS if match[kind])
+    kind = kind_of(match)
     anchor = match["anchor"].strip(" ,")
     anchors: tuple[str, ...] = (anchor,)
     if kind == "between":

@@ -48,6 +48,7 @@ class RegionPlan:
         mask: a painted shape that fills `box`, or None: the region is the whole box.
         color: "#rrggbb" in which the editor draws the region; empty: by its number.
         locked: whether the editor keeps the region from being moved.
+        why: why the box is where it is, in words; empty once somebody has drawn it.
     """
 
     high_level: str
@@ -63,9 +64,10 @@ class RegionPlan:
     mask: RegionMask | None = None
     color: str = ""
     locked: bool = False
+    why: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("high_level", "low_level", "instance", "negative", "phrase"):
+        for name in ("high_level", "low_level", "instance", "negative", "phrase", "why"):
             _check_text(f"region.{name}", getattr(self, name), MAX_TEXT)
         _check_words("region.attributes", self.attributes, MAX_WORDS)
         if not _is_number(self.weight) or not 0 < self.weight <= MAX_WEIGHT:
@@ -166,7 +168,7 @@ class Plan:
         if not self.source:
             del fields["source"]
         for region in fields["regions"]:  # what only the editor makes is left out where unused
-            for name in ("feather", "mask", "color", "locked"):
+            for name in ("feather", "mask", "color", "locked", "why"):
                 if not region[name]:
                     del region[name]
         return json.dumps({"version": PLAN_VERSION, **fields}, ensure_ascii=False, indent=2)

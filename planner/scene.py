@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-RelationKind = Literal[
-    "left_of", "right_of", "above", "below", "next_to", "between", "in_front_of", "behind"
-]
-
+from .relations import RelationKind
 
 # Longer parts between two commas are no description of one thing; they are kept as they are, since
 # the grammars' patterns take time that grows faster than the text.
@@ -94,7 +90,8 @@ class Scene:
         setting: the place that the sentence opens with ("a room"), if it does.
         styles: style clauses ("watercolor style").
         notes: what was not understood, in sentences.
-        chinese: the sentence's language, which the prompts keep.
+        language: the sentence's language ("en"), which the prompts keep.
+        stated: the text as written, where its verbs say more than the phrases do; else "".
     """
 
     phrases: tuple[Phrase, ...]
@@ -102,4 +99,5 @@ class Scene:
     setting: str = ""
     styles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    chinese: bool = False
+    language: str = "en"
+    stated: str = ""

@@ -130,6 +130,14 @@ def test_plan(plan, model):
     assert result.negative_prompt == "blurry"
 
 
+def test_streams_and_counts_tokens(plan):
+    used = []
+    plan("canned", seed=3, used=used.append)
+    (usage,) = used
+    assert (usage.requests, usage.retries, usage.corrections) == (1, 0, 0)
+    assert usage.prompt_tokens > 0 and usage.completion_tokens > 0
+
+
 def test_two_runs_ask_once(plan):
     lines: list[str] = []
     assert plan("canned", seed=5) == plan("canned", seed=5, progress=lines.append)

@@ -2,98 +2,97 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
 import pytest
-from regional_dit.planner.cells import split_cells
-from regional_dit.planner.compose import contains_phrase
+from regional_dit.planner.errors import PlanError
+from regional_dit.planner.evaluate import read_list, score, summary
+from regional_dit.planner.labelled import Sentence, problems, read_sentence
 from regional_dit.planner.offline import plan_offline
 
-TABLE = Path(__file__).with_name("sentences.txt")
+FOLDER = Path(__file__).parent
+FILES = ("sentences.txt", "sentences_strangers.txt", "sentences_de.txt")
 
 
-@dataclass(frozen=True)
-class Sentence:
-    text: str
-    layout: str
-    cells: tuple[tuple[tuple[tuple[str, ...], str], ...], ...]
-    known_failure: bool
+def read_file(name: str) -> list[Sentence]:
+    return read_list((FOLDER / name).read_text(encoding="utf-8"))
 
 
-def read_table() -> list[Sentence]:
-    sentences = []
-    for line in TABLE.read_text(encoding="utf-8").splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        text, layout, cells = (part.strip() for part in line.split(" | "))
-        known = text.startswith("!")
-        sentences.append(
-            Sentence(
-                re.sub(r"^!\s*|  (?=\d\.)", lambda m: "\n" if m[0] == "  " else "", text),
-                layout,
-                tuple(tuple(map(read_thing, cell.split("+"))) for cell in cells.split(";")),
-                known,
-            )
-        )
-    return sentences
+SENTENCES = [sentence for name in FILES for sentence in read_file(name)]
 
 
-def read_thing(text: str) -> tuple[tuple[str, ...], str]:
-    attributes, _, instance = text.strip().rpartition(">")
-    words = tuple(word.strip() for word in attributes.split(",") if word.strip())
-    return words, instance.strip()
-
-
-def layout_cells(layout: str):
-    kind, count = layout[0], layout[1:]
-    return split_cells(int(count), {"W": "W", "H": "H", "G": "grid"}[kind])
-
-
-def problems(sentence: Sentence) -> list[str]:
-    """What the planner gets wrong, in words."""
-    wanted, _, exactly = sentence.layout.partition("=")
-    given = None if wanted == "auto" else layout_cells(wanted)
-    plan = plan_offline(sentence.text, None, given)
-    found = []
-    if len(plan.regions) != len(sentence.cells):
-        return [f"{len(plan.regions)} regions: {[r.prompt() for r in plan.regions]}"]
-    if exactly and tuple(region.box for region in plan.regions) != layout_cells(exactly):
-        found.append(f"boxes {[region.box for region in plan.regions]}")
-    everything = {instance for cell in sentence.cells for _, instance in cell if instance != "-"}
-    for index, (cell, region) in enumerate(zip(sentence.cells, plan.regions, strict=True)):
-        here = {instance for _, instance in cell}
-        shown = {name for name in everything if contains_phrase(region.high_level, name)}
-        strangers = {n for n in shown - here if not any(n in name for name in here)}
-        if (missing := here - shown - {"-"}) or (strangers and "-" not in here):
-            found.append(f"cell {index + 1}: {region.prompt()!r} (misses {missing or '-'})")
-        if "-" in here and region.instance:
-            found.append(f"cell {index + 1}: {region.prompt()!r} instead of background")
-        if len(cell) == 1 and "-" not in here:
-            attributes, instance = cell[0]
-            got = (region.instance, region.attributes)
-            if attributes and got != (instance, attributes):
-                found.append(f"split {index + 1}: {got}")
-            unexpected = not attributes and region.attributes
-            if unexpected:
-                found.append(f"split {index + 1}: unexpected {region.attributes}")
-    return found
-
-
-SENTENCES = read_table()
+def plan_of(sentence: Sentence):
+    return plan_offline(sentence.text, None, sentence.given)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES, ids=lambda s: s.text[:60])
 def test_sentence(sentence: Sentence, request):
     if sentence.known_failure:
         request.applymarker(pytest.mark.xfail(reason="known limit of the rules", strict=True))
-    assert problems(sentence) == []
+    assert problems(sentence, plan_of(sentence)) == []
 
 
-def test_accuracy():
-    """At least 90 % of the sentences are planned without a fault; the others are marked "!"."""
-    wrong = [sentence.text for sentence in SENTENCES if problems(sentence)]
-    right = len(SENTENCES) - len(wrong)
-    assert len(SENTENCES) >= 120
-    assert right / len(SENTENCES) >= 0.9, wrong
+@pytest.mark.parametrize("name", FILES)
+def test_accuracy(name):
+    """Nearly all sentences are planned without a fault; the others are marked "!"."""
+    sentences = read_file(name)
+    wrong = [s.text for s in sentences if problems(s, plan_of(s))]
+    assert len(sentences) >= 60
+    assert len(wrong) / len(sentences) <= 0.05, wrong
+
+
+def test_three_languages_and_four_hundred_sentences():
+    assert len(SENTENCES) >= 400
+    assert len(read_file("sentences_de.txt")) >= 60
+
+
+def test_a_plan_takes_no_time():
+    """Under 5 ms each on average, of this process: other work on the machine does not count."""
+    started = time.process_time()
+    for sentence in SENTENCES:
+        plan_of(sentence)
+    assert (time.process_time() - started) / len(SENTENCES) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "said"),
+    [
+        ("x | auto | cat ; dog", "a cat", "1 regions"),
+        ("a cat left of a dog | W2 | dog ; cat", "a cat left of a dog", "cell 1"),
+        ("x | any | cat ; dog | cat right dog", "a cat left of a dog", "not 'cat' right 'dog'"),
+        ("x | any | cat ; dog | cat behind dog", "a cat in front of a dog", "not 'cat' behind"),
+        ("x | any | cat ; bird", "a cat left of a dog", "regions ["),
+        ("x | auto=H2 | cat ; dog", "a cat left of a dog", "boxes"),
+        ("x | auto | black > cat ; dog", "a red cat and a dog", "split 1"),
+        ("x | W2 | - ; dog", "a cat and a dog", "instead of background"),
+    ],
+)
+def test_a_wrong_plan_is_told(line, text, said):
+    """Each check can fail: these plans are of another sentence."""
+    sentence = read_sentence(line)
+    found = problems(sentence, plan_offline(text, None, sentence.given))
+    assert said in "; ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a cat | W2", "2 part(s)"),
+        ("a cat | W0 | cat", "'W0'"),
+        ("a cat | any | cat | cat beneath dog", "'cat beneath dog' is none"),
+    ],
+)
+def test_a_wrong_line_is_told(line, said):
+    with pytest.raises(PlanError) as caught:
+        read_sentence(line)
+    assert said in str(caught.value)
+
+
+def test_score_counts_errors_of_the_planner():
+    def broken(text, cells):
+        raise PlanError("no answer")
+
+    results = list(score(read_list("a cat | any | cat\n# comment\na dog | any | dog"), broken))
+    assert [result.problems for result in results] == [["no answer"]] * 2
+    assert summary(results)[0] == ("labelled: 0 of 2 right (0.0%), 0 with every thing in its place")
