@@ -7,8 +7,10 @@ latent is known (see ``tokens.py``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -152,17 +154,15 @@ def _check_mask(mask: torch.Tensor, name: str) -> None:
     label = f"Mask of region {name!r}" if name else "Mask"
     if mask.ndim != 2:
         raise RegionError(f"{label} has shape {tuple(mask.shape)}, expected [height, width].")
-    if not bool(mask.isfinite().all()):
+    low, high = map(float, mask.aminmax()) if mask.numel() else (0.0, 0.0)  # NaN shows in both
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise RegionError(
             f"{label} holds NaN or infinite values, expected numbers from 0 to 1. "
             "Check the node that made it."
         )
-    if float(mask.min()) < 0.0 or float(mask.max()) > 1.0:
-        raise RegionError(
-            f"{label} holds values from {float(mask.min()):g} to {float(mask.max()):g}, "
-            "expected 0..1."
-        )
-    if float(mask.max()) <= 0.0:
+    if low < 0.0 or high > 1.0:
+        raise RegionError(f"{label} holds values from {low:g} to {high:g}, expected 0..1.")
+    if high <= 0.0:
         raise RegionError(
             f"{label} is empty: no pixel is above 0. Paint it, or remove the region and its prompt."
         )
@@ -171,18 +171,26 @@ def _check_mask(mask: torch.Tensor, name: str) -> None:
 def _mask_coverage(
     mask: torch.Tensor, x_edges: torch.Tensor, y_edges: torch.Tensor
 ) -> torch.Tensor:
-    """Exact mean of a pixel mask over grid cells, through the integral along each axis."""
+    """Exact mean of a pixel mask over grid cells, in one pass over its pixels."""
+    bands = _cell_means(mask, y_edges)  # whole pixel rows first: that runs along memory
+    return _cell_means(bands.T.contiguous(), x_edges).T.clamp(0.0, 1.0).float()
 
-    def averaging(edges: torch.Tensor, size: int) -> torch.Tensor:
-        cells = torch.arange(size, dtype=torch.float64)
-        lo = torch.maximum(edges[:-1, None].double() * size, cells)
-        hi = torch.minimum(edges[1:, None].double() * size, cells + 1)
-        overlap = (hi - lo).clamp_min(0.0)
-        return overlap / overlap.sum(1, keepdim=True)
 
-    down = averaging(y_edges, mask.shape[0])
-    across = averaging(x_edges, mask.shape[1])
-    return (down @ mask.double() @ across.T).clamp(0.0, 1.0).float()
+def _cell_means(values: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
+    """Mean of [size, M] over cells of the first axis, borders in 0..1: [cells, M] float64.
+
+    The integral up to a border is the sum of the pixels before it and a part of the one it cuts.
+    """
+    size = values.shape[0]
+    borders = (edges.double() * size).clamp(0.0, size)
+    pixels = borders.long().clamp_max(size - 1)
+    cut = values[pixels] * (borders - pixels)[:, None]
+    means = cut.diff(dim=0)
+    starts = pixels.tolist()
+    for cell, (start, end) in enumerate(pairwise(starts)):
+        if end > start:
+            means[cell] += values[start:end].sum(0)
+    return means / borders.diff()[:, None]
 
 
 def _blur(mask: torch.Tensor, sigma_px: float) -> torch.Tensor:
@@ -201,10 +209,12 @@ class RegionSet:
         regions: in the order of their prompts.
         overlap: "blend" shares a pixel between the regions that cover it, "front" gives it to the
             nearest one (largest ``order``).
+        memo: what was worked out of the regions lately; see ``tokens.token_coverage``.
     """
 
     regions: tuple[Region, ...]
     overlap: OverlapMode = "blend"
+    memo: dict[Hashable, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.regions) <= MAX_REGIONS:
@@ -260,6 +270,8 @@ class RegionSet:
         x_edges: torch.Tensor,
         y_edges: torch.Tensor,
         t_edges: torch.Tensor | None = None,
+        *,
+        overlap: OverlapMode | None = None,
     ) -> torch.Tensor:
         """Share of each grid cell that each region covers, overlaps resolved.
 
@@ -267,6 +279,7 @@ class RegionSet:
             x_edges, y_edges: see ``Box.coverage``.
             t_edges: [frames + 1] float, borders of a video's latent frames as shares of its
                 length; None leaves the regions' frame ranges out of account.
+            overlap: another mode than the set's own.
 
         Returns:
             [R, rows, cols], or [R, frames, rows, cols] where ``t_edges`` is given, float32 in
@@ -276,7 +289,7 @@ class RegionSet:
         if t_edges is not None:
             times = [_axis_coverage(t_edges, *(r.frames or (0.0, 1.0)), 0.0) for r in self.regions]
             stack = torch.stack(times)[:, :, None, None] * stack[:, None]
-        if self.overlap == "front":
+        if (overlap or self.overlap) == "front":
             free = torch.ones_like(stack[0])
             for index in sorted(range(len(self)), key=lambda i: -self.regions[i].order):
                 stack[index] *= free
@@ -285,4 +298,5 @@ class RegionSet:
 
     def masks(self, height: int, width: int) -> torch.Tensor:
         """Rasterise to [R, height, width] float32 in 0..1, for the MASK output and previews."""
-        return self.coverage(torch.linspace(0, 1, width + 1), torch.linspace(0, 1, height + 1))
+        x_edges, y_edges = (torch.arange(n + 1).double() / n for n in (width, height))
+        return self.coverage(x_edges, y_edges)
