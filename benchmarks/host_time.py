@@ -83,9 +83,10 @@ def masks(n: int, side: int) -> Any:
     )
 
 
-def seconds(work: Callable[[], Any]) -> float:
+def seconds(plan: Callable[[int], Any], *steps: int) -> float:
     start = time.perf_counter()
-    work()
+    for step in steps:
+        plan(step)
     return time.perf_counter() - start
 
 
@@ -98,7 +99,7 @@ def measured(rounds: int) -> dict[str, float]:
     for name, rule in (("bind", Bind()), ("specialty tuning", tuning(4))):
         plan = sampling(rule, split_canvas(1, 4))
         plan(0)
-        times = [seconds(lambda: plan(0)) for _ in range(20 * rounds)]
+        times = [seconds(plan, 0) for _ in range(20 * rounds)]
         results[f"warm plan, {name}, ms"] = 1000 * statistics.median(times)
     for n, side in ((9, 2048), (4, 4096)):
         times = []
@@ -106,12 +107,12 @@ def measured(rounds: int) -> dict[str, float]:
             regions = masks(n, side)
             plan = sampling(Bind(), regions)
             # The first step, and the first one of the next phase.
-            times.append(seconds(lambda: (plan(0), plan(N_STEPS // 2 - 1))))
+            times.append(seconds(plan, 0, N_STEPS // 2 - 1))
         results[f"bind, {n} masks of {side}^2, s before the first step"] = statistics.median(times)
     regions = masks(9, 2048)
     plan = sampling(LaRender(), regions)
     plan(0)
-    times = [seconds(lambda step=step: plan(step)) for step in range(1, 1 + 2 * rounds)]
+    times = [seconds(plan, step) for step in range(1, 1 + 2 * rounds)]
     results["larender falling, 9 masks of 2048^2, ms per step"] = 1000 * statistics.median(times)
     return results
 

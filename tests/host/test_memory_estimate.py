@@ -9,12 +9,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from regional_dit.attention.host import install
 from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
-from regional_dit.attention.rules import Couple
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
-from regional_models import LEFT as HYDIT_LEFT
-from regional_models import RIGHT as HYDIT_RIGHT
 from regional_models import patched, positive
 from tiny_hunyuan import conditioning as hydit_conditioning
 from tiny_hunyuan import run_ksampler, tiny_hunyuan
@@ -95,11 +92,7 @@ def test_texts_that_share_rows_add_up_and_others_do_not(shapes):
 def test_cross_attention_asks_for_nothing_more(shapes):
     model = tiny_hunyuan()
     run_ksampler(model, positive(), hydit_conditioning(1))
-    run_ksampler(
-        patched(model, [HYDIT_LEFT, HYDIT_RIGHT], rule=Couple(0.0)),
-        positive(),
-        hydit_conditioning(1),
-    )
+    run_ksampler(patched(model), positive(), hydit_conditioning(1))
     assert len(shapes) == 2 and shapes[0] == shapes[1]
 
 
