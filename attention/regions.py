@@ -7,15 +7,14 @@ latent is known (see ``tokens.py``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Literal
 
 import torch
 
 from .errors import RegionError
+from .masks import blurred, checked_mask, mask_coverage
 
 MAX_REGIONS = 64
 OverlapMode = Literal["blend", "front"]
@@ -112,7 +111,7 @@ class Region:
                 "Expected start < end, both between 0 and 1."
             )
         if isinstance(self.shape, torch.Tensor):
-            _check_mask(self.shape, self.name)
+            object.__setattr__(self, "shape", checked_mask(self.shape, self.name))
 
     @property
     def center(self) -> tuple[float, float]:
@@ -147,58 +146,7 @@ class Region:
         """Mean of the region over each cell of a grid; see ``Box.coverage``."""
         if isinstance(self.shape, Box):
             return self.shape.coverage(x_edges, y_edges)
-        return _mask_coverage(self.shape, x_edges, y_edges)
-
-
-def _check_mask(mask: torch.Tensor, name: str) -> None:
-    label = f"Mask of region {name!r}" if name else "Mask"
-    if mask.ndim != 2:
-        raise RegionError(f"{label} has shape {tuple(mask.shape)}, expected [height, width].")
-    low, high = map(float, mask.aminmax()) if mask.numel() else (0.0, 0.0)  # NaN shows in both
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise RegionError(
-            f"{label} holds NaN or infinite values, expected numbers from 0 to 1. "
-            "Check the node that made it."
-        )
-    if low < 0.0 or high > 1.0:
-        raise RegionError(f"{label} holds values from {low:g} to {high:g}, expected 0..1.")
-    if high <= 0.0:
-        raise RegionError(
-            f"{label} is empty: no pixel is above 0. Paint it, or remove the region and its prompt."
-        )
-
-
-def _mask_coverage(
-    mask: torch.Tensor, x_edges: torch.Tensor, y_edges: torch.Tensor
-) -> torch.Tensor:
-    """Exact mean of a pixel mask over grid cells, in one pass over its pixels."""
-    bands = _cell_means(mask, y_edges)  # whole pixel rows first: that runs along memory
-    return _cell_means(bands.T.contiguous(), x_edges).T.clamp(0.0, 1.0).float()
-
-
-def _cell_means(values: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
-    """Mean of [size, M] over cells of the first axis, borders in 0..1: [cells, M] float64.
-
-    The integral up to a border is the sum of the pixels before it and a part of the one it cuts.
-    """
-    size = values.shape[0]
-    borders = (edges.double() * size).clamp(0.0, size)
-    pixels = borders.long().clamp_max(size - 1)
-    cut = values[pixels] * (borders - pixels)[:, None]
-    means = cut.diff(dim=0)
-    starts = pixels.tolist()
-    for cell, (start, end) in enumerate(pairwise(starts)):
-        if end > start:
-            means[cell] += values[start:end].sum(0)
-    return means / borders.diff()[:, None]
-
-
-def _blur(mask: torch.Tensor, sigma_px: float) -> torch.Tensor:
-    from kornia.filters import gaussian_blur2d  # costs a second to import: only when used
-
-    # Reflection at the border allows no kernel wider than twice the picture.
-    size = min(2 * round(3 * sigma_px) + 1, 2 * min(mask.shape) - 1)
-    return gaussian_blur2d(mask[None, None], (size, size), (sigma_px, sigma_px))[0, 0].clamp(0, 1)
+        return mask_coverage(self.shape, x_edges, y_edges)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,9 +195,9 @@ class RegionSet:
         for index, mask in enumerate(masks):
             name = str(index + 1)
             mask = mask.detach().to("cpu", torch.float32)
-            _check_mask(mask, name)
+            mask = checked_mask(mask, name)
             if feather_px > 0.0:
-                mask = _blur(mask, feather_px)
+                mask = blurred(mask, feather_px)
             regions.append(Region(mask, order=index, name=name))  # later masks lie in front
         return cls(tuple(regions), overlap)
 

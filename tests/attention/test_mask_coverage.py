@@ -59,7 +59,7 @@ def masks(draw: st.DrawFn) -> torch.Tensor:
 @given(masks(), grids())
 def test_means_are_the_dense_ones(mask: torch.Tensor, grid: TokenGrid):
     edges = grid.edges()
-    means = regions_module._mask_coverage(mask, *edges)
+    means = regions_module.mask_coverage(mask, *edges)
     assert means.dtype == torch.float32 and means.shape == (grid.rows, grid.cols)
     torch.testing.assert_close(means, dense_means(mask, *edges), atol=1e-6, rtol=0)
 
@@ -69,7 +69,7 @@ def test_means_of_huge_masks(size: tuple[int, int]):
     mask = torch.rand(size, generator=torch.Generator().manual_seed(0))
     for grid in (grid_of(128, 96, 0, 0, (128, 96)), grid_of(1, 1, 0, 0, (1, 1))):
         edges = grid.edges()
-        means = regions_module._mask_coverage(mask, *edges)
+        means = regions_module.mask_coverage(mask, *edges)
         torch.testing.assert_close(means, dense_means(mask, *edges), atol=1e-6, rtol=0)
 
 
@@ -77,13 +77,13 @@ def test_means_of_huge_masks(size: tuple[int, int]):
 def averages(monkeypatch):
     """Shapes of the masks that were averaged."""
     seen: list[tuple[int, ...]] = []
-    real = regions_module._mask_coverage
+    real = regions_module.mask_coverage
 
     def counted(mask: torch.Tensor, *edges: torch.Tensor) -> torch.Tensor:
         seen.append(tuple(mask.shape))
         return real(mask, *edges)
 
-    monkeypatch.setattr(regions_module, "_mask_coverage", counted)
+    monkeypatch.setattr(regions_module, "mask_coverage", counted)
     return seen
 
 
@@ -139,6 +139,17 @@ def test_what_inference_mode_kept_can_be_differentiated_with():
     scale = torch.ones(1, requires_grad=True)
     (token_coverage(regions, grid) * scale).sum().backward()
     assert scale.grad is not None and float(scale.grad) > 0.0
+
+
+def test_what_a_resize_adds_to_the_range_is_cut():
+    mask = torch.tensor([[-0.0009, 0.5], [1.0000001, 1.0009]])
+    wanted = torch.tensor([[0.0, 0.5], [1.0, 1.0]])
+    for region in (Region(mask), RegionSet.from_masks([mask]).regions[0]):
+        assert torch.equal(region.shape, wanted)
+    assert mask.max() > 1.0  # the caller's own stays
+    for wrong in (mask * 1.001, mask - 0.001):
+        with pytest.raises(ValueError, match=r"expected 0\.\.1"):
+            Region(wrong)
 
 
 def test_a_mask_out_of_range_is_still_refused():

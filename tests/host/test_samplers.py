@@ -189,7 +189,7 @@ def test_weight_hooks_cost_no_more_groups_nor_mask_averages(model, monkeypatch):
     import comfy.hooks
 
     generator = torch.Generator().manual_seed(5)
-    real = regions_module._mask_coverage
+    real = regions_module.mask_coverage
     averages, groups = [], []
 
     class Counted(Couple):
@@ -209,7 +209,7 @@ def test_weight_hooks_cost_no_more_groups_nor_mask_averages(model, monkeypatch):
         run_ksampler(ours, positive(**extra), conditioning(NEGATIVE), steps=6)
         return len(averages), len(groups)
 
-    monkeypatch.setattr(regions_module, "_mask_coverage", counted)
+    monkeypatch.setattr(regions_module, "mask_coverage", counted)
     weight = model.model.diffusion_model.mlp_t5[2].weight
     hook = comfy.hooks.WeightHook(strength_model=1.0)
     hook.weights = {"diffusion_model.mlp_t5.2.weight": ("diff", (torch.zeros_like(weight),))}
