@@ -1,15 +1,17 @@
 """The only place that touches ComfyUI's model patcher.
 
-Two public wrapper hooks do it all. When sampling starts (SAMPLER_SAMPLE) the conditioning entries
-that carry our marker are found and a ``SamplingRun`` is put into ``transformer_options``. At each
-model call (APPLY_MODEL) the host's own list of entry uuids tells which batch rows are regional;
-the family then patches the network for that one call. Rows are never guessed from
+Three public wrapper hooks do it all. Before the model is loaded (PREPARE_SAMPLING) the host's
+memory estimate hears of the regional text. When sampling starts (SAMPLER_SAMPLE) the conditioning
+entries that carry our marker are found and a ``SamplingRun`` is put into ``transformer_options``.
+At each model call (APPLY_MODEL) the host's own list of entry uuids tells which batch rows are
+regional; the family then patches the network for that one call. Rows are never guessed from
 ``cond_or_uncond``, whose meaning depends on the guider.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -24,7 +26,7 @@ from .families import FAMILIES, CallInputs, Family, find_family
 from .families.host_checks import require_override
 from .families.joint import JointFamily
 from .prompts import MARKER
-from .rules import FittedRule, PhraseRule, Rule
+from .rules import Rule
 from .sampling import Entry, RegionalPatch, SamplingRun
 
 KEY = "regional_dit"
@@ -51,13 +53,13 @@ def install(model: Any, patch: RegionalPatch) -> Any:
     check_rule(family, patch.rule)
     if isinstance(family, JointFamily):
         require_override(family.name)
-    if isinstance(patch.rule, FittedRule) and isinstance(family, JointFamily):
         patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))
     check_texts(family, model.model, patch)
     patches = (*patches_of(model), patch)
     patched = model.clone()
     patched.set_attachments(KEY, patches)
     for kind, wrapper in (
+        (WrappersMP.PREPARE_SAMPLING, _memory_wrapper(family, patches)),
         (WrappersMP.SAMPLER_SAMPLE, _sampler_wrapper(family, patches)),
         (WrappersMP.APPLY_MODEL, _apply_model_wrapper()),
     ):
@@ -71,7 +73,7 @@ def patches_of(model: Any) -> tuple[RegionalPatch, ...]:
     return model.get_attachment(KEY) or ()
 
 
-def check_rule(family: Family, rule: Rule) -> None:
+def check_rule(family: Family, rule: Rule[Any]) -> None:
     """Raise where the rule is for another kind of attention than the family has."""
     if rule.attention == family.attention:
         return
@@ -103,6 +105,39 @@ def check_texts(family: Family, model: Any, patch: RegionalPatch) -> None:
                 "needs. It was encoded with another model's text encoder: connect the CLIP that "
                 "was loaded with this model."
             )
+
+
+def _memory_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
+    """Has the host keep memory free for the regional text in joint attention, before it loads.
+
+    There the text of all regions goes through every block with the image, in the negative's rows as
+    well. The host estimates from the shape of the latent, which it uses for nothing else (its own
+    context windows change it, too): ours is as much wider as the text has tokens.
+    """
+
+    def prepare_sampling(
+        executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any
+    ) -> Any:
+        if isinstance(family, JointFamily):
+            noise_shape = _with_text(family, model.model, patches, noise_shape)
+        return executor(model, noise_shape, *args, **kwargs)
+
+    return prepare_sampling
+
+
+def _with_text(
+    family: Family, model: Any, patches: Sequence[RegionalPatch], noise_shape: Sequence[int]
+) -> list[int]:
+    """The shape of a latent with as many more tokens as the regional prompts have."""
+    size = tuple(noise_shape[2:])
+    grid = family.token_shape(model, size, 0)
+    used = {id(patch.prompts): patch.prompts for patch in patches if not patch.is_noop}
+    tokens: Counter[str] = Counter()  # of the rows that each global prompt has
+    for prompts in used.values():
+        tokens[prompts.uid] += sum(text["cross_attn"].shape[1] for text in prompts.texts)
+    longest = max(tokens.values(), default=0)  # to which the other rows are padded
+    columns = -(-longest // (grid.frames * grid.rows))
+    return [*noise_shape[:-1], size[-1] + columns * grid.patch]
 
 
 def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
@@ -150,7 +185,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
 def _check_bound_phrases(guider: Any, patches: Sequence[RegionalPatch]) -> None:
     """Raise where a rule knows tokens of another prompt than the one that is sampled."""
     for patch in patches:
-        expected = patch.rule.base_tokens if isinstance(patch.rule, PhraseRule) else None
+        expected = patch.rule.base_tokens
         for cond in (cond for conds in guider.conds.values() for cond in conds or ()):
             text = cond["model_conds"].get("c_crossattn")
             if expected is None or cond.get(MARKER) != patch.prompts.uid or text is None:

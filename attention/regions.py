@@ -7,13 +7,14 @@ latent is known (see ``tokens.py``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 
 from .errors import RegionError
+from .masks import blurred, checked_mask, mask_coverage
 
 MAX_REGIONS = 64
 OverlapMode = Literal["blend", "front"]
@@ -110,7 +111,7 @@ class Region:
                 "Expected start < end, both between 0 and 1."
             )
         if isinstance(self.shape, torch.Tensor):
-            _check_mask(self.shape, self.name)
+            object.__setattr__(self, "shape", checked_mask(self.shape, self.name))
 
     @property
     def center(self) -> tuple[float, float]:
@@ -145,52 +146,7 @@ class Region:
         """Mean of the region over each cell of a grid; see ``Box.coverage``."""
         if isinstance(self.shape, Box):
             return self.shape.coverage(x_edges, y_edges)
-        return _mask_coverage(self.shape, x_edges, y_edges)
-
-
-def _check_mask(mask: torch.Tensor, name: str) -> None:
-    label = f"Mask of region {name!r}" if name else "Mask"
-    if mask.ndim != 2:
-        raise RegionError(f"{label} has shape {tuple(mask.shape)}, expected [height, width].")
-    if not bool(mask.isfinite().all()):
-        raise RegionError(
-            f"{label} holds NaN or infinite values, expected numbers from 0 to 1. "
-            "Check the node that made it."
-        )
-    if float(mask.min()) < 0.0 or float(mask.max()) > 1.0:
-        raise RegionError(
-            f"{label} holds values from {float(mask.min()):g} to {float(mask.max()):g}, "
-            "expected 0..1."
-        )
-    if float(mask.max()) <= 0.0:
-        raise RegionError(
-            f"{label} is empty: no pixel is above 0. Paint it, or remove the region and its prompt."
-        )
-
-
-def _mask_coverage(
-    mask: torch.Tensor, x_edges: torch.Tensor, y_edges: torch.Tensor
-) -> torch.Tensor:
-    """Exact mean of a pixel mask over grid cells, through the integral along each axis."""
-
-    def averaging(edges: torch.Tensor, size: int) -> torch.Tensor:
-        cells = torch.arange(size, dtype=torch.float64)
-        lo = torch.maximum(edges[:-1, None].double() * size, cells)
-        hi = torch.minimum(edges[1:, None].double() * size, cells + 1)
-        overlap = (hi - lo).clamp_min(0.0)
-        return overlap / overlap.sum(1, keepdim=True)
-
-    down = averaging(y_edges, mask.shape[0])
-    across = averaging(x_edges, mask.shape[1])
-    return (down @ mask.double() @ across.T).clamp(0.0, 1.0).float()
-
-
-def _blur(mask: torch.Tensor, sigma_px: float) -> torch.Tensor:
-    from kornia.filters import gaussian_blur2d  # costs a second to import: only when used
-
-    # Reflection at the border allows no kernel wider than twice the picture.
-    size = min(2 * round(3 * sigma_px) + 1, 2 * min(mask.shape) - 1)
-    return gaussian_blur2d(mask[None, None], (size, size), (sigma_px, sigma_px))[0, 0].clamp(0, 1)
+        return mask_coverage(self.shape, x_edges, y_edges)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,10 +157,12 @@ class RegionSet:
         regions: in the order of their prompts.
         overlap: "blend" shares a pixel between the regions that cover it, "front" gives it to the
             nearest one (largest ``order``).
+        memo: what was worked out of the regions lately; see ``tokens.token_coverage``.
     """
 
     regions: tuple[Region, ...]
     overlap: OverlapMode = "blend"
+    memo: dict[Hashable, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.regions) <= MAX_REGIONS:
@@ -237,9 +195,9 @@ class RegionSet:
         for index, mask in enumerate(masks):
             name = str(index + 1)
             mask = mask.detach().to("cpu", torch.float32)
-            _check_mask(mask, name)
+            mask = checked_mask(mask, name)
             if feather_px > 0.0:
-                mask = _blur(mask, feather_px)
+                mask = blurred(mask, feather_px)
             regions.append(Region(mask, order=index, name=name))  # later masks lie in front
         return cls(tuple(regions), overlap)
 
@@ -260,6 +218,8 @@ class RegionSet:
         x_edges: torch.Tensor,
         y_edges: torch.Tensor,
         t_edges: torch.Tensor | None = None,
+        *,
+        overlap: OverlapMode | None = None,
     ) -> torch.Tensor:
         """Share of each grid cell that each region covers, overlaps resolved.
 
@@ -267,6 +227,7 @@ class RegionSet:
             x_edges, y_edges: see ``Box.coverage``.
             t_edges: [frames + 1] float, borders of a video's latent frames as shares of its
                 length; None leaves the regions' frame ranges out of account.
+            overlap: another mode than the set's own.
 
         Returns:
             [R, rows, cols], or [R, frames, rows, cols] where ``t_edges`` is given, float32 in
@@ -276,7 +237,7 @@ class RegionSet:
         if t_edges is not None:
             times = [_axis_coverage(t_edges, *(r.frames or (0.0, 1.0)), 0.0) for r in self.regions]
             stack = torch.stack(times)[:, :, None, None] * stack[:, None]
-        if self.overlap == "front":
+        if (overlap or self.overlap) == "front":
             free = torch.ones_like(stack[0])
             for index in sorted(range(len(self)), key=lambda i: -self.regions[i].order):
                 stack[index] *= free
@@ -285,4 +246,5 @@ class RegionSet:
 
     def masks(self, height: int, width: int) -> torch.Tensor:
         """Rasterise to [R, height, width] float32 in 0..1, for the MASK output and previews."""
-        return self.coverage(torch.linspace(0, 1, width + 1), torch.linspace(0, 1, height + 1))
+        x_edges, y_edges = (torch.arange(n + 1).double() / n for n in (width, height))
+        return self.coverage(x_edges, y_edges)

@@ -17,7 +17,7 @@ from .call_plan import CallPlan, LayerJob, TextCache, TextStates
 from .errors import HostError
 from .groups import BASE, Groups, boosted, groups_to
 from .prompts import RegionalPrompts
-from .rules import Rule, TunedRule
+from .rules import Rule
 from .schedule import PercentRange
 from .step import Step
 from .tokens import TokenGrid, require_visible
@@ -31,7 +31,7 @@ class RegionalPatch:
     """One patch node: these prompts, by this rule, in these layers, in this part of the run."""
 
     prompts: RegionalPrompts
-    rule: Rule
+    rule: Rule[Any]
     layers: tuple[int, ...]
     percent: PercentRange
 
@@ -87,12 +87,14 @@ class SamplingRun:
     _groups: dict[Hashable, Groups] = field(default_factory=dict, init=False)
 
     def forgetful(self) -> SamplingRun:
-        """The same run with nothing kept from earlier calls, nor for later ones.
+        """The same run with no text kept from earlier calls, nor for later ones.
 
         For calls under weight hooks: text states, keys and values all come from weights that the
-        hooks may change between steps.
+        hooks may change between steps. Groups do not: they stay shared.
         """
-        return replace(self, cache=TextCache(0))
+        run = replace(self, cache=TextCache(0))
+        run._groups = self._groups
+        return run
 
     def _active_patches(self, step: Step) -> Iterator[int]:
         """Indices of the patches whose percent range holds the current sigma."""
@@ -124,15 +126,12 @@ class SamplingRun:
             )
         step = Step(sigmas, self.schedule, self.percent_to_sigma)
         phases = self._phases(model, step)
-        strengths = {index: self._strength(index, step) for index, _ in phases}
+        acting = dict.fromkeys(index for index, _ in phases)
+        strengths = {index: self.patches[index].rule.boost_factor(step) for index in acting}
         key = (tuple(phases.items()), tuple(strengths.items()), tuple(uuids), x.shape, x.device)
         if key not in self._plans:
             self._plans[key] = self._make_plan(model, x, uuids, phases, strengths)
         return self._plans[key]
-
-    def _strength(self, index: int, step: Step) -> float | None:
-        rule = self.patches[index].rule
-        return rule.boost_factor(step) if isinstance(rule, TunedRule) else None
 
     def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Hashable]:
         """(patch, layer) -> phase of its rule, of all that act at this step."""
@@ -155,6 +154,7 @@ class SamplingRun:
         size = x.shape[0] // len(uuids)
         chunks = tuple(slice(i * size, (i + 1) * size) for i in range(len(uuids)))
         layers: dict[int, list[LayerJob]] = {}
+        tuned: dict[int, Groups] = {}  # one object for all layers that do the same
         for rows, uuid in zip(chunks, uuids, strict=True):
             entry = self.entries.get(uuid)
             if entry is None or entry.regional_uid is None:
@@ -169,7 +169,9 @@ class SamplingRun:
                 texts = self._texts_of(model, index, x.device) if _speak_of_text(groups) else ()
                 strength = strengths[index]
                 if strength is not None:
-                    groups = boosted(groups, strength)
+                    if id(groups) not in tuned:
+                        tuned[id(groups)] = boosted(groups, strength)
+                    groups = tuned[id(groups)]
                 job = LayerJob(rows, grid, groups, texts)
                 layers.setdefault(layer, []).append(job)
         if not layers:

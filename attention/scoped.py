@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -36,8 +37,23 @@ def scoped_forwards(
 
 
 def without_compile(forward: Callable[..., Any], *, recursive: bool = True) -> Callable[..., Any]:
-    """The function, run as written also inside a compiled model."""
-    # Importing dynamo costs seconds, so it is only asked where something compiled already did.
+    """The function, run as written also inside a compiled model.
+
+    What is compiled cannot be seen from here: wrappers that run after ours may swap the model for a
+    compiled one. So nothing is taken for granted; but making a function that the compiler leaves
+    alone costs more than the call of it, so there is one for all, and each forward is its argument.
+    """
+    # Importing dynamo costs seconds. Newer PyTorch has it loaded from the start, older only where
+    # something was compiled.
     if "torch._dynamo" in sys.modules:
-        return torch.compiler.disable(forward, recursive=recursive)
+        return partial(_left_alone(recursive), forward)
     return forward
+
+
+@cache
+def _left_alone(recursive: bool) -> Callable[..., Any]:
+    return torch.compiler.disable(_call, recursive=recursive)
+
+
+def _call(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return forward(*args, **kwargs)

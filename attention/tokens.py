@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import torch
 
 from .errors import HostError, RegionError
-from .regions import RegionSet
+from .regions import OverlapMode, RegionSet
 
 # Weights below this are rounding of box borders, not intent: dropping them keeps tokens that lie
 # wholly inside one region free of a second attention call.
 NEGLIGIBLE_WEIGHT = 1e-3
+
+# A UNet has four grids; areas and tiles have their own. 64 regions on 16384 tokens are 4 MiB each.
+KEPT_GRIDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,37 @@ class TokenGrid:
         return (torch.arange(self.frames + 1) + self.first_frame).double() / self.full_frames
 
 
-def token_coverage(regions: RegionSet, grid: TokenGrid) -> torch.Tensor:
-    """Share of each token that each region covers, overlaps resolved: [R, N] float32 in 0..1."""
+def token_coverage(
+    regions: RegionSet, grid: TokenGrid, overlap: OverlapMode | None = None
+) -> torch.Tensor:
+    """Share of each token that each region covers, overlaps resolved.
+
+    Kept with the regions for the grids seen last, as every rule, phase and step asks for it anew.
+
+    Args:
+        regions: R regions.
+        grid: the token grid of the call.
+        overlap: another overlap mode than the regions' own.
+
+    Returns:
+        [R, N] float32 in 0..1 on the CPU; shared, not to be written to.
+    """
+    key = (grid, overlap or regions.overlap)
+    kept = regions.memo.pop(key, None)
+    if kept is None:
+        # An ordinary tensor, so that calls outside of the inference mode can use it, too.
+        with torch.inference_mode(False), torch.no_grad():
+            kept = _coverage(regions, grid, overlap)
+    regions.memo[key] = kept  # to the end: the first one is the oldest
+    for oldest in list(regions.memo)[:-KEPT_GRIDS]:
+        regions.memo.pop(oldest, None)
+    return kept
+
+
+def _coverage(regions: RegionSet, grid: TokenGrid, overlap: OverlapMode | None) -> torch.Tensor:
     if regions.has_frames and grid.full_frames > 1:
-        return regions.coverage(*grid.edges(), grid.frame_edges()).flatten(1)
-    return regions.coverage(*grid.edges()).flatten(1).repeat(1, grid.frames)
+        return regions.coverage(*grid.edges(), grid.frame_edges(), overlap=overlap).flatten(1)
+    return regions.coverage(*grid.edges(), overlap=overlap).flatten(1).repeat(1, grid.frames)
 
 
 def normalised(weights: torch.Tensor) -> torch.Tensor:

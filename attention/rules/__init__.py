@@ -1,6 +1,6 @@
 """Rules: who looks at whom, how strongly and when. One file each."""
 
-from .base import AttentionKind, BlockKinds, FittedRule, PhraseRule, Rule, TunedRule
+from .base import AttentionKind, BlockKinds, Rule
 from .bias import Bias
 from .bind import Bind
 from .couple import Couple
@@ -25,14 +25,11 @@ __all__ = [
     "Couple",
     "Dense",
     "EliGen",
-    "FittedRule",
     "Joint",
     "LaRender",
     "Omost",
-    "PhraseRule",
     "RCACLiteral",
     "RegionalPromptingFlux",
     "Rule",
     "SpecialtyTuning",
-    "TunedRule",
 ]

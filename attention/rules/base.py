@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from ..groups import Groups
 from ..regions import RegionSet
@@ -13,6 +14,8 @@ from ..tokens import TokenGrid
 
 # Cross-attention: image tokens ask text tokens. Joint attention: all ask all.
 AttentionKind = Literal["cross", "joint"]
+
+P = TypeVar("P", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,60 +36,55 @@ class BlockKinds:
     middle: tuple[int, int] | None = None
 
 
-class Rule(Protocol):
-    """A rule is a frozen dataclass of its own settings; it holds no state and no tensors."""
+class Rule(ABC, Generic[P]):
+    """A rule is a frozen dataclass of its own settings; it holds no state and no tensors.
+
+    ``P`` is the type of its phases, a small hashable value: all that the groups depend on besides
+    regions and grid.
+    """
+
+    __slots__ = ()
 
     attention: ClassVar[AttentionKind]  # the kind of attention that it is made for
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Short name for reports."""
-        ...
 
-    def default_last_layer(self, n_layers: int) -> int:
-        """Last layer (0-based) of the rule's own range in a model of ``n_layers`` blocks."""
-        ...
-
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
-        """All that the groups depend on besides regions and grid; None: the layer stays stock.
+    @abstractmethod
+    def phase(self, layer: int, n_layers: int, step: Step) -> P | None:
+        """What the layer does at this step; None: it stays stock.
 
         Groups are made once per sampling for each phase, so a rule with few phases costs nothing
         per step. Looking at ``step`` reads sigma back from the device, once per model call.
         """
-        ...
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    @abstractmethod
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: P) -> Groups:
         """Groups for one token grid and phase, tensors on the CPU."""
-        ...
 
+    @abstractmethod
     def describe(self) -> str:
         """One sentence for the report."""
-        ...
 
+    def default_last_layer(self, n_layers: int) -> int:
+        """Last layer (0-based) of the rule's own range in a model of ``n_layers`` blocks."""
+        return n_layers - 1
 
-@runtime_checkable
-class TunedRule(Protocol):
-    """A rule whose boosts (``KeyBlock.boost``) change from step to step."""
+    def fitted(self, blocks: BlockKinds) -> Rule[P]:
+        """The rule for a model with these blocks, asked for once, before sampling starts.
 
-    def boost_factor(self, step: Step) -> float:
-        """Factor of every boost at this step."""
-        ...
+        Raises:
+            RegionalError: the settings do not fit the model.
+        """
+        return self
 
-
-@runtime_checkable
-class PhraseRule(Protocol):
-    """A rule that names single tokens of the global prompt."""
+    def boost_factor(self, step: Step) -> float | None:
+        """Factor of every boost (``KeyBlock.boost``) at this step; None: the rule has no boosts."""
+        return None
 
     @property
-    def base_tokens(self) -> int:
-        """Text tokens that this prompt must have."""
-        ...
-
-
-@runtime_checkable
-class FittedRule(Protocol):
-    """A rule that must know the model's blocks; asked once, before sampling starts."""
-
-    def fitted(self, blocks: BlockKinds) -> Rule:
-        """The rule for this model; raises where the settings do not fit it."""
-        ...
+    def base_tokens(self) -> int | None:
+        """Text tokens that the global prompt must have; None: any number."""
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_coverage
-from .base import AttentionKind, BlockKinds
+from .base import AttentionKind, BlockKinds, Rule
 from .bind import region_members
 from .hard import unless_all
 from .settings import region_weights
@@ -23,7 +22,7 @@ LIMIT = 50.0  # beyond this a bias is as good as a mask
 
 
 @dataclass(frozen=True, slots=True)
-class Bias:
+class Bias(Rule[str]):
     """Scores between image and regional text, plus ``own`` inside, plus ``other`` outside.
 
     Source: the attention bias of FreeFuse (arXiv 2510.23515, public code; there between a LoRA's
@@ -63,18 +62,15 @@ class Bias:
     def name(self) -> str:
         return "bias"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
     def fitted(self, blocks: BlockKinds) -> Bias:
         return replace(self, blocks=blocks)
 
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+    def phase(self, layer: int, n_layers: int, step: Step) -> str | None:
         n_double = self.blocks.n_double if self.blocks else n_layers
         everywhere = self.single_blocks or n_double == 0
         return BIASED if everywhere or layer < n_double else OPEN
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         texts = tuple(KeyBlock(r) for r in range(len(regions) + 1))
         everything = (*texts, KeyBlock(IMAGE))
         base = Group(everything, source=BASE)

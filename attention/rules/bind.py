@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,14 +12,14 @@ from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_ownership
-from .base import AttentionKind, BlockKinds
+from .base import AttentionKind, BlockKinds, Rule
 from .hard import log_weighted, unless_all
 
 OPEN, ISOLATED = "open", "isolated"
 
 
 @dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Rule[str]):
     """Each region's text and image see each other; the global prompt stays; the image is open.
 
     Text tokens T_r ask [T_r, I_r], global ones [T_0, all image]. Image tokens ask all text that
@@ -57,9 +56,6 @@ class Bind:
     def name(self) -> str:
         return "bind"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
     def fitted(self, blocks: BlockKinds) -> Bind:
         first, last = self.isolated_layers or blocks.middle or middle_third(blocks.n_layers)
         if self.isolated_layers and not 0 <= first <= last < blocks.n_layers:
@@ -70,7 +66,7 @@ class Bind:
             )
         return replace(self, isolated_layers=(first, last))
 
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+    def phase(self, layer: int, n_layers: int, step: Step) -> str | None:
         if self.release_at < 1.0 and not step.before(self.release_at):
             return None
         first, last = self.isolated_layers or middle_third(n_layers)
@@ -78,7 +74,7 @@ class Bind:
             return ISOLATED
         return OPEN
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         isolated = phase == ISOLATED
         ownership = token_ownership(regions, grid, 0.0 if isolated else self.base_ratio)
         members = region_members(token_ownership(regions, grid))

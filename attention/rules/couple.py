@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..errors import RegionalError
 from ..groups import Groups, mix_groups
 from ..regions import RegionSet
-from ..step import Step
 from ..tokens import TokenGrid, token_ownership
-from .base import AttentionKind
+from .settings import EveryLayer
 
 
 @dataclass(frozen=True, slots=True)
-class Couple:
+class Couple(EveryLayer):
     """O = (1 - beta) sum_{r>=0} m~_r Attn(Q, K_r, V_r) + beta Attn(Q, K_0, V_0).
 
     The formula that the code of Progressive Prompts (arXiv 2501.07070, II-B) applies after the
@@ -27,8 +24,6 @@ class Couple:
         base_ratio: beta, 0..1. 0 = regions see their own prompt alone; 1 = global prompt alone.
     """
 
-    attention: ClassVar[AttentionKind] = "cross"
-
     base_ratio: float = 0.3
 
     def __post_init__(self) -> None:
@@ -39,13 +34,7 @@ class Couple:
     def name(self) -> str:
         return "couple"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
-        return "always"
-
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         return mix_groups(token_ownership(regions, grid, self.base_ratio))
 
     def describe(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,12 +9,12 @@ from ..groups import Group, Groups, KeyBlock
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_coverage
-from .base import AttentionKind
+from .base import AttentionKind, Rule
 from .settings import canvas_coverage, region_weights, require_range
 
 
 @dataclass(frozen=True, slots=True)
-class Dense:
+class Dense(Rule[float]):
     """s' = s + a m (max s - s) - a (1 - m) (s - min s), a = w t^5 (1 - area of the region).
 
     One softmax over T_0, T_1 .. T_R; max and min are those of a query's scores over all of them;
@@ -45,16 +44,13 @@ class Dense:
     def name(self) -> str:
         return "dense"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+    def phase(self, layer: int, n_layers: int, step: Step) -> float | None:
+        """t^5, rounded so that layers of one step share their groups"""
         if not step.before(self.end_percent):
             return None
         return round((1.0 - step.percent) ** 5, 4)
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
-        assert isinstance(phase, float)  # t^5
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: float) -> Groups:
         coverage = token_coverage(regions, grid)
         area = canvas_coverage(regions, grid).mean(1)
         pulls = self.strength * phase * (1.0 - area) * region_weights(regions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,16 +9,15 @@ import torch
 
 from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..regions import RegionSet
-from ..step import Step
 from ..tokens import NEGLIGIBLE_WEIGHT, TokenGrid, token_coverage
 from .base import AttentionKind
 from .bind import region_members, text_groups
 from .hard import by_membership, log_weighted, unless_all
-from .settings import region_weights
+from .settings import EveryLayer, region_weights
 
 
 @dataclass(frozen=True, slots=True)
-class EliGen:
+class EliGen(EveryLayer):
     """Image tokens ask [T_0, all of their T_r, whole image], in all layers at all steps.
 
     Source: the attention mask of EliGen (arXiv 2501.01097): every image token sees the global
@@ -35,13 +33,7 @@ class EliGen:
     def name(self) -> str:
         return "eligen"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
-        return "always"
-
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         shares = token_coverage(regions, grid) * region_weights(regions)[:, None]
         shares = shares.masked_fill(shares < NEGLIGIBLE_WEIGHT, 0.0)
         members = region_members(torch.cat([torch.ones_like(shares[:1]), shares]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +35,7 @@ class Joint(EveryLayer):
     def name(self) -> str:
         return "joint"
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         ownership = token_ownership(regions, grid, self.base_ratio)
         alone = (ownership > 0).sum(0) == 1
         groups = []

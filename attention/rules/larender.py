@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -14,7 +13,7 @@ from ..groups import Groups, mix_groups
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, normalised, token_coverage
-from .base import AttentionKind
+from .base import AttentionKind, Rule
 from .settings import region_weights, require_range
 
 Schedule = Literal["falling", "constant"]
@@ -23,7 +22,7 @@ MAX_OPACITY = 0.999  # an opacity of one would be an infinite density
 
 
 @dataclass(frozen=True, slots=True)
-class LaRender:
+class LaRender(Rule[float]):
     """O = sum_i w_i O_i / sum_i w_i, w_i = alpha_i M_i prod_{j in front of i} e^(-sigma_j M_j).
 
     Source: LaRender (arXiv 2508.07647), volume rendering of cross-attention: region i has the
@@ -56,15 +55,12 @@ class LaRender:
     def name(self) -> str:
         return "larender"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+    def phase(self, layer: int, n_layers: int, step: Step) -> float:
+        """sigma / D"""
         return 1.0 if self.schedule == "constant" else step.n_steps / (step.index + 1)
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
-        assert isinstance(phase, float)  # sigma / D
-        masks = token_coverage(replace(regions, overlap="blend"), grid)
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: float) -> Groups:
+        masks = token_coverage(regions, grid, "blend")
         densities = -math.log1p(-self.opacity) * phase * region_weights(regions)
         weights = torch.zeros(len(regions) + 1, masks.shape[1])
         transmitted = torch.ones(masks.shape[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +29,7 @@ class Omost(EveryLayer):
     def name(self) -> str:
         return "omost"
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         coverage = token_coverage(regions, grid)
         canvas = canvas_coverage(regions, grid)
         blocks = [KeyBlock(0)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 from ..groups import Group, Groups, KeyBlock, mix_groups
@@ -30,7 +29,7 @@ class RCACLiteral(EveryLayer):
     def default_last_layer(self, n_layers: int) -> int:
         return max(0, round(n_layers * REFERENCE_SHARE) - 1)
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         ownership = token_ownership(regions, grid)
         groups = tuple(
             Group((KeyBlock(index + 1),), query_scale=ownership[index + 1])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 
@@ -13,7 +12,7 @@ from ..groups import BASE, BASE_IMAGE, IMAGE, Group, Groups, KeyBlock
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid
-from .base import AttentionKind, BlockKinds
+from .base import AttentionKind, BlockKinds, Rule
 from .hard import by_membership, centre_members, unless_all
 from .settings import region_weights, require_range
 
@@ -23,8 +22,15 @@ UNMASKED: tuple[Unmasked, ...] = get_args(Unmasked)
 UNCOVERED: tuple[Uncovered, ...] = get_args(Uncovered)
 
 
+class RPFPhase(NamedTuple):
+    """What a layer does: regions masked or not; a second image stream for the base path or not."""
+
+    masked: bool
+    streamed: bool
+
+
 @dataclass(frozen=True, slots=True)
-class RegionalPromptingFlux:
+class RegionalPromptingFlux(Rule[RPFPhase]):
     """O = (1 - beta) O_regional + beta O_base on image tokens, in the first steps.
 
     Source: arXiv 2411.02395, equations (1) to (7), and the public code of its authors
@@ -83,14 +89,10 @@ class RegionalPromptingFlux:
     def name(self) -> str:
         return "rpf"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
     def fitted(self, blocks: BlockKinds) -> RegionalPromptingFlux:
         return replace(self, blocks=blocks)
 
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
-        """(masked, streamed)"""
+    def phase(self, layer: int, n_layers: int, step: Step) -> RPFPhase | None:
         if self.inject_steps == 0 or step.index >= self.inject_steps:
             return None
         blocks = self.blocks or BlockKinds(n_layers, n_layers)
@@ -99,19 +101,17 @@ class RegionalPromptingFlux:
         masked = place % (self.single_interval if is_single else self.double_interval) == 0
         if not masked and self.unmasked == "pure base":
             return None
-        return masked, is_single and blocks.takes_stream
+        return RPFPhase(masked, is_single and blocks.takes_stream)
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
-        assert isinstance(phase, tuple)
-        masked, streamed = phase
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: RPFPhase) -> Groups:
         members = centre_members(regions, grid)
         regional = self._regional_share(members, region_weights(regions))
         used = [r + 1 for r in range(len(regions)) if regions.regions[r].weight > 0.0]
-        if masked:
+        if phase.masked:
             groups = [*self._texts(members, used), *self._image(members, regional)]
         else:
             groups = [*_all_to_all(used), *_leaking_image(regional, used)]
-        return (*groups, *self._base_path(1.0 - regional, streamed))
+        return (*groups, *self._base_path(1.0 - regional, phase.streamed))
 
     def _regional_share(self, members: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """[N], the regional path's share of each image token's output."""

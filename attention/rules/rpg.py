@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -35,7 +34,7 @@ class RPG(EveryLayer):
     def name(self) -> str:
         return "rpg"
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         coverage = token_coverage(regions, grid)
         weights = region_weights(regions).clamp_max(1.0)
         front_first = sorted(range(len(regions)), key=lambda i: -regions.regions[i].order)

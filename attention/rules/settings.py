@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -12,20 +11,17 @@ from ..errors import RegionalError
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_coverage
-from .base import AttentionKind
+from .base import AttentionKind, Rule
 
 
-class EveryLayer:
-    """A rule for cross-attention whose groups are the same in all layers and at all steps."""
+class EveryLayer(Rule[str]):
+    """A rule whose groups are the same in all layers and at all steps."""
 
     __slots__ = ()
 
     attention: ClassVar[AttentionKind] = "cross"
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+    def phase(self, layer: int, n_layers: int, step: Step) -> str:
         return "always"
 
 

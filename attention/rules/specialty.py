@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,7 +14,7 @@ from ..phrases import PhraseBinding
 from ..regions import RegionSet
 from ..step import Step
 from ..tokens import TokenGrid, token_ownership
-from .base import AttentionKind
+from .base import AttentionKind, Rule
 from .bind import region_members, text_groups
 from .hard import unless_all
 
@@ -35,7 +35,7 @@ TEXT_TOKENS = 512  # by which the paper measures the length of a phrase
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialtyTuning:
+class SpecialtyTuning(Rule[str]):
     """A' = A e^(lambda s_q (M - A)) on image-image, text-text and image-text attention.
 
     Source: arXiv 2504.10148 and its public code. A is the softmaxed joint map; rows are normalised
@@ -98,14 +98,11 @@ class SpecialtyTuning:
         """Text tokens that the sampler's positive must have."""
         return self.binding.n_tokens
 
-    def default_last_layer(self, n_layers: int) -> int:
-        return n_layers - 1
-
     def boost_factor(self, step: Step) -> float:
         """sigma^decay, by which every boost is multiplied."""
         return step.sigma**self.decay
 
-    def phase(self, layer: int, n_layers: int, step: Step) -> Hashable | None:
+    def phase(self, layer: int, n_layers: int, step: Step) -> str | None:
         if self.tuned_share < 1.0 and step.index >= round(self.tuned_share * step.n_steps):
             return None
         untuned = "untuned" if self.regional_text else None
@@ -113,18 +110,18 @@ class SpecialtyTuning:
             return untuned
         return layer_class(layer, n_layers) or untuned
 
-    def groups(self, regions: RegionSet, grid: TokenGrid, phase: Hashable) -> Groups:
+    def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         if len(self.binding.phrases) != len(regions):
             raise RegionalError(
                 f"{len(self.binding.phrases)} phrases are bound, but there are {len(regions)} "
                 "regions. Bind one phrase per region, in the same order."
             )
         home = token_ownership(regions, grid).argmax(0)
-        image = self._image_groups(regions, grid, home, str(phase))
+        image = self._image_groups(regions, grid, home, phase)
         if not self.regional_text:
-            return (*self._text_groups(str(phase)), *image)
+            return (*self._text_groups(phase), *image)
         bound = text_groups(region_members(token_ownership(regions, grid)))[1:]
-        return (*self._text_groups(str(phase)), *bound, *image)
+        return (*self._text_groups(phase), *bound, *image)
 
     def describe(self) -> str:
         text = f", regional prompts bound (base ratio {self.base_ratio:g})"

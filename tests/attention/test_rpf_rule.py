@@ -17,6 +17,7 @@ from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.groups import BASE, BASE_IMAGE, IMAGE
 from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.rules import BlockKinds, RegionalPromptingFlux
+from regional_dit.attention.rules.rpf import RPFPhase
 from regional_dit.attention.tokens import TokenGrid
 from stand_ins import step
 
@@ -74,7 +75,7 @@ def rpf_wanted(
 )
 def test_rpf_is_the_papers_masks(scene, beta, masked, streamed, uncovered):
     rule = RegionalPromptingFlux(beta, uncovered=uncovered)
-    groups = rule.groups(scene.regions, scene.grid, (masked, streamed))
+    groups = rule.groups(scene.regions, scene.grid, RPFPhase(masked, streamed))
     wanted = rpf_wanted(scene, beta, masked, streamed, uncovered)
     assert_same(by_groups(scene, groups), wanted)
 
@@ -106,7 +107,7 @@ def test_rpf_takes_the_middle_of_a_token_as_nearest_scaling_does():
         mask = (torch.rand(size, size, generator=generator) > 0.5).float()
         grid = TokenGrid(6, 5, 2, 12, 10, 0, 0, 12, 10)
         groups = RegionalPromptingFlux(0.0).groups(
-            RegionSet.from_masks([mask]), grid, (True, False)
+            RegionSet.from_masks([mask]), grid, RPFPhase(True, False)
         )
         (text,) = [group for group in groups if group.source == 1]
         wanted = torch.nn.functional.interpolate(mask[None, None], (6, 5), mode="nearest-exact")
@@ -119,7 +120,7 @@ def test_rpf_refuses_a_region_between_the_tokens():
     regions = RegionSet.from_masks([torch.ones(12, 12), mask])
     grid = TokenGrid(6, 6, 2, 12, 12, 0, 0, 12, 12)
     with pytest.raises(RegionalError, match="Region 2 holds the middle of no token"):
-        RegionalPromptingFlux().groups(regions, grid, (True, False))
+        RegionalPromptingFlux().groups(regions, grid, RPFPhase(True, False))
 
 
 @pytest.mark.parametrize(

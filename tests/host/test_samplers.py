@@ -7,7 +7,9 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from regional_dit.attention import regions as regions_module
 from regional_dit.attention.host import patches_of
+from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.rules import Couple
 from regional_models import (
     BASE,
@@ -180,3 +182,40 @@ def test_bypassing_the_node_removes_the_patch(model):
     assert patches_of(model) == () and is_pristine(model)
     with_lora = patched(model, [LEFT]).clone()
     assert len(patches_of(with_lora)) == 1
+
+
+def test_weight_hooks_cost_no_more_groups_nor_mask_averages(model, monkeypatch):
+    """They do not depend on weights."""
+    import comfy.hooks
+
+    generator = torch.Generator().manual_seed(5)
+    real = regions_module.mask_coverage
+    averages, groups = [], []
+
+    class Counted(Couple):
+        def groups(self, regions, grid, phase):
+            groups.append(grid)
+            return Couple.groups(self, regions, grid, phase)
+
+    def counted(mask, *edges):
+        averages.append(mask.shape)
+        return real(mask, *edges)
+
+    def run(**extra) -> tuple[int, int]:
+        averages.clear()
+        groups.clear()
+        masks = RegionSet.from_masks([torch.rand(64, 48, generator=generator) for _ in range(2)])
+        ours = patched(model, rule=Counted(0.0), regions=masks)
+        run_ksampler(ours, positive(**extra), conditioning(NEGATIVE), steps=6)
+        return len(averages), len(groups)
+
+    monkeypatch.setattr(regions_module, "mask_coverage", counted)
+    weight = model.model.diffusion_model.mlp_t5[2].weight
+    hook = comfy.hooks.WeightHook(strength_model=1.0)
+    hook.weights = {"diffusion_model.mlp_t5.2.weight": ("diff", (torch.zeros_like(weight),))}
+    hook.need_weight_init = False
+    hooks = comfy.hooks.HookGroup()
+    hooks.add(hook)
+    plain = run()
+    assert plain[0] == 2 and plain[1] >= 1
+    assert run(hooks=hooks) == plain

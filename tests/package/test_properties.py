@@ -29,7 +29,6 @@ from regional_dit.attention.rules import (
     Couple,
     Dense,
     EliGen,
-    FittedRule,
     Joint,
     LaRender,
     Omost,
@@ -37,7 +36,6 @@ from regional_dit.attention.rules import (
     RegionalPromptingFlux,
     Rule,
     SpecialtyTuning,
-    TunedRule,
 )
 from regional_dit.attention.sampling import Entry, RegionalPatch, SamplingRun, TextCache
 from regional_dit.attention.schedule import PercentRange, layer_range
@@ -101,11 +99,9 @@ def specialty_rules(draw: st.DrawFn, n_regions: int) -> SpecialtyTuning:
 def test_engine_equals_the_oracle(name: str, data: st.DataObject) -> None:
     RAN["examples"] += 1
     regions, grid, step = data.draw(region_sets()), data.draw(grids()), data.draw(steps())
-    rule: Rule = data.draw(RULES[name]) or data.draw(specialty_rules(len(regions)))
-    strength = rule.boost_factor(step) if isinstance(rule, TunedRule) else 1.0
+    rule: Rule[Any] = data.draw(RULES[name]) or data.draw(specialty_rules(len(regions)))
     try:
-        if isinstance(rule, FittedRule):
-            rule = rule.fitted(BlockKinds(N_LAYERS, 5, takes_stream=True))
+        rule = rule.fitted(BlockKinds(N_LAYERS, 5, takes_stream=True))
         phase = rule.phase(data.draw(st.integers(0, N_LAYERS - 1)), N_LAYERS, step)
         if phase is None:
             RAN["not active"] += 1
@@ -115,7 +111,9 @@ def test_engine_equals_the_oracle(name: str, data: st.DataObject) -> None:
         assert len(str(error)) > 30 and str(error).endswith("."), error
         RAN["refused"] += 1
         return
-    groups = boosted(groups_to(groups, torch.device("cpu"), torch.float32), strength)
+    groups = boosted(
+        groups_to(groups, torch.device("cpu"), torch.float32), rule.boost_factor(step) or 0.0
+    )
     tokens = rule.binding.n_tokens if isinstance(rule, SpecialtyTuning) else None
     seed, batch = data.draw(st.integers(0, 99_999)), data.draw(st.integers(1, 3))
     check(groups, regions, grid, seed, batch, tokens)
