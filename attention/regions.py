@@ -16,6 +16,7 @@ import torch
 from .errors import RegionError
 
 MAX_REGIONS = 64
+MAX_FEATHER_PX = 100_000
 OverlapMode = Literal["blend", "front"]
 OVERLAP_MODES: tuple[OverlapMode, ...] = ("blend", "front")
 
@@ -110,7 +111,7 @@ class Region:
                 "Expected start < end, both between 0 and 1."
             )
         if isinstance(self.shape, torch.Tensor):
-            _check_mask(self.shape, self.name)
+            check_mask(self.shape, self.name)
 
     @property
     def center(self) -> tuple[float, float]:
@@ -148,10 +149,21 @@ class Region:
         return _mask_coverage(self.shape, x_edges, y_edges)
 
 
-def _check_mask(mask: torch.Tensor, name: str) -> None:
+def check_mask(mask: torch.Tensor, name: str) -> None:
+    """See that a mask [height, width] can be a region.
+
+    Raises:
+        RegionError: another shape, no pixels, or values that are not finite, outside of 0..1, or
+            all zero. ``name`` is the region's, "" for none.
+    """
     label = f"Mask of region {name!r}" if name else "Mask"
     if mask.ndim != 2:
         raise RegionError(f"{label} has shape {tuple(mask.shape)}, expected [height, width].")
+    if mask.numel() == 0:
+        raise RegionError(
+            f"{label} is {mask.shape[1]} x {mask.shape[0]} pixels, expected at least one. Check "
+            "the node that made it."
+        )
     if not bool(mask.isfinite().all()):
         raise RegionError(
             f"{label} holds NaN or infinite values, expected numbers from 0 to 1. "
@@ -186,6 +198,8 @@ def _mask_coverage(
 
 
 def _blur(mask: torch.Tensor, sigma_px: float) -> torch.Tensor:
+    if round(3 * sigma_px) == 0:
+        return mask  # a kernel of one pixel
     from kornia.filters import gaussian_blur2d  # costs a second to import: only when used
 
     # Reflection at the border allows no kernel wider than twice the picture.
@@ -227,17 +241,23 @@ class RegionSet:
 
         Args:
             masks: one mask [height, width] in 0..1 per region; sizes may differ.
-            feather_px: standard deviation of a Gaussian blur in mask pixels, 0 = as painted.
+            feather_px: standard deviation of a Gaussian blur in mask pixels, 0 = as painted, at
+                most 100,000.
             overlap: see the class.
 
         Raises:
-            RegionError: a mask is empty, not finite or out of range, or there are not 1..64.
+            RegionError: a mask is empty, not finite or out of range, there are not 1..64, or
+                feather_px is out of range.
         """
+        if not 0.0 <= feather_px <= MAX_FEATHER_PX:
+            raise RegionError(
+                f"Feather is {feather_px:g} pixels, expected 0 to {MAX_FEATHER_PX} (of the mask)."
+            )
         regions = []
         for index, mask in enumerate(masks):
             name = str(index + 1)
             mask = mask.detach().to("cpu", torch.float32)
-            _check_mask(mask, name)
+            check_mask(mask, name)
             if feather_px > 0.0:
                 mask = _blur(mask, feather_px)
             regions.append(Region(mask, order=index, name=name))  # later masks lie in front
