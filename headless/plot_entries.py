@@ -77,7 +77,9 @@ def _columns(wanted: Any, where: str) -> list[str]:
 def _check_range(limits: Any, where: str) -> None:
     if limits is None:
         return
-    numbers = limits if isinstance(limits, list) and len(limits) == 2 else [None]
-    good = all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
-    if not good or not all(abs(n) < 1e300 for n in numbers) or not numbers[0] < numbers[1]:
+    numbers = limits if isinstance(limits, list) else []
+    finite = [
+        n for n in numbers if isinstance(n, (int, float)) and abs(n) < 1e300
+    ]
+    if len(numbers) != 2 or len(finite) != 2 or not finite[0] < finite[1]:
         raise UsageError(f"{where}: 'y_range' must be two numbers, the lower one first.")

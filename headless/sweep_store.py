@@ -238,11 +238,11 @@ def _write_parquet(
             "pandas pyarrow)"
         )
     frame = pandas.DataFrame(list(rows), columns=list(columns))
-    for name in frame.select_dtypes("object").columns:
+    for name in [name for name, kind in frame.dtypes.items() if kind.name == "object"]:
         # A Parquet column has one type, and no whole numbers of more than 64 bits.
         known = frame[name].notna()
-        if set(frame[name][known].map(type)) not in ({str}, {bool}):
-            frame[name] = frame[name].map(str).where(known, None)
+        if {type(value) for value in frame[name][known]} not in ({str}, {bool}):
+            frame[name] = frame[name].astype(str).where(known, None)
     data = io.BytesIO()
     frame.to_parquet(data, index=False)
     write_atomically(path, data.getvalue())
