@@ -70,8 +70,8 @@ def read_sketch(
         max_colors: most colours that are accepted, background not counted.
 
     Raises:
-        RegionError: a value out of range, no colours, too many, a legend colour that is not in the picture, or a painted
-            colour without a phrase.
+        RegionError: a value out of range, no colours, too many, a legend colour that is not in the
+            picture, or a painted colour without a phrase.
     """
     if not 0.0 < tolerance <= 100.0:
         raise RegionError(f"tolerance is {tolerance:g}, expected a number above 0, at most 100.")

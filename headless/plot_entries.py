@@ -78,8 +78,6 @@ def _check_range(limits: Any, where: str) -> None:
     if limits is None:
         return
     numbers = limits if isinstance(limits, list) else []
-    finite = [
-        n for n in numbers if isinstance(n, (int, float)) and abs(n) < 1e300
-    ]
+    finite = [n for n in numbers if isinstance(n, (int, float)) and abs(n) < 1e300]
     if len(numbers) != 2 or len(finite) != 2 or not finite[0] < finite[1]:
         raise UsageError(f"{where}: 'y_range' must be two numbers, the lower one first.")

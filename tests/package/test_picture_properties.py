@@ -36,7 +36,7 @@ legends = st.one_of(
 
 @st.composite
 def pictures(draw: st.DrawFn) -> torch.Tensor:
-    """[1, height, width, channels] float: rectangles of paint, shades, noise, values out of range."""
+    """[1, height, width, channels] float: rectangles of paint, noise, values out of range."""
     height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
     picture = np.ones((height, width, 3), dtype=np.float32)
     for _ in range(draw(st.integers(0, 6))):

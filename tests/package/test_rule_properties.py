@@ -40,7 +40,9 @@ def values_of(widget: io.Input) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("name", NODES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(  # fewer: the rules themselves are in test_properties.py
+    suppress_health_check=[HealthCheck.too_slow], max_examples=settings.default.max_examples // 4
+)
 @given(data=st.data())
 def test_every_value_of_a_rule_node_acts_as_the_oracle_says(name: str, data: st.DataObject) -> None:
     RAN["examples"] += 1
