@@ -119,16 +119,14 @@ latents = st.builds(
 def shown(**inputs: Any) -> dict[str, Any]:
     """Arguments of the property below, a right drawing but for these."""
     region = {"high_level": "", "box": [0, 0, 1, 1]}
-    right = {"version": 1, "global_prompt": "", "regions": [region] * 10}
+    right = {"version": 1, "global_prompt": "", "regions": [region]}
     values = {"overlap": "front", "use_plan": "never", "long_side_px": 512, "token_px": 16}
     others = dict.fromkeys(("planned", "painted", "found", "latent"))
     return {"drawing": right, **values, **others, **inputs}
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@example(**shown(long_side_px=16384, token_px=4))
 @example(**shown(painted=torch.zeros(1, 0, 4)))
-@example(**shown(painted=torch.full((1, 2, 2), float("nan"))))
 @example(**shown(found=[{"x": 10**400, "y": 0, "width": 1, "height": 1}]))
 @given(
     drawing=drawings().flatmap(lambda d: spoiled(d, most=1)),

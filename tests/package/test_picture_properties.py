@@ -75,11 +75,7 @@ def static(height: int, width: int) -> torch.Tensor:
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @example(static(512, 512), "", "white", 1.0, 0.0, 64)
 @example(static(512, 512), "", "white", 1.0, 0.5, 64)
-@example(torch.ones(1, 0, 4, 3), "", "white", 10.0, 0.002, 12)
 @example(torch.ones(0, 4, 4, 3), "", "white", 10.0, 0.002, 12)
-@example(static(8, 8), "", "rgb(999,0,0)", 10.0, 0.002, 12)
-@example(static(8, 8), "", "white", float("nan"), 0.002, 12)
-@example(static(8, 8), "", "white", 10.0, float("nan"), 12)
 @given(
     pictures(),
     legends,
@@ -131,6 +127,8 @@ def test_columns_of_paint_are_found_in_the_order_of_the_legend(
         assert abs(region.center[0] - wanted) < 0.5 / (len(paints) + 1)
 
 
+@example("rgb(999,0,0) -> a fox")
+@example("hsv(0,100%,900%) -> a fox")
 @given(st.lists(legend_lines, max_size=5).map("\n".join) | st.text(max_size=30))
 def test_any_legend_is_read_or_refused(text: str) -> None:
     RAN["examples"] += 1
