@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from random_cases import RAN
 from random_files import is_a_sentence
+from random_regions import anything, check_regions
 from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.sketch import read_sketch
 from regional_dit.attention.sketch_legend import parse_color, parse_legend
 from regional_dit.nodes.sketch import RegionsFromSketch
-from test_region_properties import anything, check_regions
 
 WHITE, PAINTS = "#ffffff", ("#e63946", "#3a86ff", "#00aa55", "#222222", "#f5be1e")
 color_texts = st.one_of(

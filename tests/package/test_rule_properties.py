@@ -20,6 +20,7 @@ from regional_dit.nodes.joint_rules import JOINT_RULE_NODES
 from regional_dit.nodes.rules import RULE_NODES
 from regional_dit.nodes.specialty import SpecialtyTuningRule
 
+FEWER = settings(suppress_health_check=[HealthCheck.too_slow])
 NODES = {node.__name__: node for node in (*RULE_NODES, *JOINT_RULE_NODES, SpecialtyTuningRule)}
 
 
@@ -40,9 +41,7 @@ def values_of(widget: io.Input) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("name", NODES)
-@settings(  # fewer: the rules themselves are in test_properties.py
-    suppress_health_check=[HealthCheck.too_slow], max_examples=settings.default.max_examples // 4
-)
+@settings(FEWER, max_examples=FEWER.max_examples // 4)  # test_properties.py has the rules too
 @given(data=st.data())
 def test_every_value_of_a_rule_node_acts_as_the_oracle_says(name: str, data: st.DataObject) -> None:
     RAN["examples"] += 1
