@@ -136,7 +136,7 @@ def mean(values: Sequence[Any]) -> Mean | None:
         UsageError: a value is no number.
     """
     for value in values:
-        if not is_number(value):
+        if not isinstance(value, (int, float)):  # a boolean counts as 0 or 1
             raise UsageError(
                 f"A plot names a column that holds {str(value)[:80]!r}; expected numbers. Name "
                 "another one, or plot it with the kind 'matrix' if it holds matrices."

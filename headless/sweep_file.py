@@ -20,10 +20,11 @@ from . import workflow as workflows
 from .errors import UsageError
 from .json_file import read_json
 from .plot_entries import check_plots
-from .saving import safe_path
+from .saving import safe_part
 from .workflow import Setting, Workflow
 
 MAX_JOBS = 100_000
+MAX_NAME = 60  # characters; a folder's name has at most 255 bytes
 PICTURE_COLUMN = "picture: "  # and the title of the node that saved it
 _OWN_COLUMNS = {"job", "error", "pictures"}
 _KEYS = {"name", "title", "about", "workflow", "set", "nodes", "axes", "collect", "plots"}
@@ -118,10 +119,10 @@ def parse(content: Any, path: Path) -> Sweep:
     _require_columns([*names, *collect], str(path))
     plots = check_plots(content.get("plots") or [], names, collect, str(path))
     name = str(content.get("name") or path.stem)
-    if safe_path(Path(), "", name) != Path(name) or len(Path(name).parts) != 1:
+    if safe_part(name) != name or {"/", "\\"} & set(name) or len(name) > MAX_NAME:
         raise UsageError(
-            f"{path}: the name is {name[:100]!r}; expected one that a folder can have, without "
-            "slashes or signs such as : and ?."
+            f"{path}: the name is {name[:100]!r}; expected one that a folder can have: at "
+            f"most {MAX_NAME} characters, without slashes or signs such as : and ?."
         )
     return Sweep(
         name=name,

@@ -79,6 +79,7 @@ def test_a_job_is_told_by_what_it_does(tmp_path):
         ({"workflow": ["graph.json"]}, "name of a file"),
         ({"name": "../x"}, "a folder can have"),
         ({"name": "a:b"}, "a folder can have"),
+        ({"name": "a" * 61}, "at most 60 characters"),
         ({"axes": [{"name": "job", "set": "Paint.color", "values": [1]}]}, "every table has"),
         ({"collect": {"picture: x": "Paint:IMAGE"}}, "every table has"),
         ({"collect": {"a": {"b:c": 1}}}, "NODE:OUTPUT"),
