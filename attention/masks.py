@@ -17,7 +17,12 @@ def checked_mask(mask: torch.Tensor, name: str) -> torch.Tensor:
     label = f"Mask of region {name!r}" if name else "Mask"
     if mask.ndim != 2:
         raise RegionError(f"{label} has shape {tuple(mask.shape)}, expected [height, width].")
-    low, high = map(float, mask.aminmax()) if mask.numel() else (0.0, 0.0)  # NaN shows in both
+    if mask.numel() == 0:
+        raise RegionError(
+            f"{label} is {mask.shape[1]} x {mask.shape[0]} pixels, expected at least one. Check "
+            "the node that made it."
+        )
+    low, high = map(float, mask.aminmax())  # NaN shows in both
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RegionError(
             f"{label} holds NaN or infinite values, expected numbers from 0 to 1. "
@@ -66,6 +71,8 @@ def _cell_means(values: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
 
 def blurred(mask: torch.Tensor, sigma_px: float) -> torch.Tensor:
     """A mask [height, width] after a Gaussian blur of this standard deviation, in pixels."""
+    if round(3 * sigma_px) == 0:
+        return mask  # a kernel of one pixel
     from kornia.filters import gaussian_blur2d  # costs a second to import: only when used
 
     # Reflection at the border allows no kernel wider than twice the picture.

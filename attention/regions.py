@@ -17,6 +17,7 @@ from .errors import RegionError
 from .masks import blurred, checked_mask, mask_coverage
 
 MAX_REGIONS = 64
+MAX_FEATHER_PX = 100_000
 OverlapMode = Literal["blend", "front"]
 OVERLAP_MODES: tuple[OverlapMode, ...] = ("blend", "front")
 
@@ -185,12 +186,18 @@ class RegionSet:
 
         Args:
             masks: one mask [height, width] in 0..1 per region; sizes may differ.
-            feather_px: standard deviation of a Gaussian blur in mask pixels, 0 = as painted.
+            feather_px: standard deviation of a Gaussian blur in mask pixels, 0 = as painted, at
+                most 100,000.
             overlap: see the class.
 
         Raises:
-            RegionError: a mask is empty, not finite or out of range, or there are not 1..64.
+            RegionError: a mask is empty, not finite or out of range, there are not 1..64, or
+                feather_px is out of range.
         """
+        if not 0.0 <= feather_px <= MAX_FEATHER_PX:
+            raise RegionError(
+                f"Feather is {feather_px:g} pixels, expected 0 to {MAX_FEATHER_PX} (of the mask)."
+            )
         regions = []
         for index, mask in enumerate(masks):
             name = str(index + 1)

@@ -64,17 +64,22 @@ def read_sketch(
         legend: colours with their phrases, in the order of the regions; empty: all colours are
             taken, from left to right, without phrases.
         background: colour of canvas without a region.
-        tolerance: distance in OKLab times 100 (1 = barely visible, 100 = black to white), above 0.
+        tolerance: distance in OKLab times 100 (1 = barely visible, 100 = black to white), above 0
+            and at most 100.
         min_area: smallest share of the canvas that a colour must cover, 0..1.
         max_colors: most colours that are accepted, background not counted.
 
     Raises:
-        RegionError: no colours, too many, a legend colour that is not in the picture, or a painted
-            colour without a phrase.
+        RegionError: a value out of range, no colours, too many, a legend colour that is not in the
+            picture, or a painted colour without a phrase.
     """
+    if not 0.0 < tolerance <= 100.0:
+        raise RegionError(f"tolerance is {tolerance:g}, expected a number above 0, at most 100.")
+    if not 0.0 <= min_area <= 1.0:
+        raise RegionError(f"min_area is {min_area:g}, expected 0..1 (share of the canvas).")
     pixels = _pixels(image)
     seeds = [background, *(entry.color for entry in legend if entry.exact)]
-    labels, colors = areas_of_colour(pixels, seeds, tolerance, min_area)
+    labels, colors = areas_of_colour(pixels, seeds, tolerance, min_area, max_colors)
     areas = np.bincount(labels.ravel(), minlength=len(colors)) / labels.size
     found = [index for index in range(1, len(colors)) if areas[index] > 0]
     if not found:
@@ -104,9 +109,10 @@ def read_sketch(
 
 def _pixels(image: torch.Tensor) -> np.ndarray:
     """[height, width, 3] uint8, at most MAX_SIDE_PX a side."""
-    if image.ndim != 3 or image.shape[-1] < 3:
+    if image.ndim != 3 or image.shape[-1] < 3 or image.numel() == 0:
         raise RegionError(
-            f"The sketch has shape {tuple(image.shape)}, expected [height, width, 3]."
+            f"The sketch has shape {tuple(image.shape)}, expected [height, width, 3] with at least "
+            "one pixel."
         )
     array = image[..., :3].detach().cpu().float().nan_to_num().clamp(0, 1).mul(255).round()
     step = max(1, -(-max(image.shape[:2]) // MAX_SIDE_PX))

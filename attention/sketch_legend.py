@@ -45,6 +45,8 @@ def parse_color(text: str) -> Rgb:
     word = CHINESE_NAMES.get(word.removesuffix("色"), word)
     try:
         red, green, blue = ImageColor.getrgb(word)[:3]
+        if not all(0 <= level <= 255 for level in (red, green, blue)):
+            raise ValueError  # "rgb(999, 0, 0)" is read as it stands
     except ValueError:
         raise RegionError(
             f"{text.strip()!r} is no colour. Expected a CSS name such as red or skyblue, "

@@ -19,7 +19,7 @@ from .errors import RunError, WorkflowError
 from .follow import Follower
 from .progress import Progress
 from .saving import safe_path, unused_path, write_whole
-from .workflow import ObjectInfo, Workflow, require_known, title
+from .workflow import ObjectInfo, Workflow, own_title, require_known, title
 
 
 @dataclass(slots=True)
@@ -191,7 +191,7 @@ class Client:
         data = api.request(f"{self.url}/view?{urllib.parse.urlencode(query)}", timeout_s=120)
         name = query["filename"]
         if query["type"] == "temp" and node is not None:
-            named = str((node.get("_meta") or {}).get("title") or node["class_type"])
+            named = own_title(node) or str(node["class_type"])
             name = re.sub(r"\W+", "_", named) + Path(name).suffix
         target = safe_path(out, query["subfolder"], name)
         target = unused_path(target, data)

@@ -104,7 +104,7 @@ def _read_rows(store: Store, table: Path, about: Mapping[str, Any]) -> tuple[Row
 
     if not table.is_file():
         raise UsageError(f"{table} is not there; start the sweep again to have it written.")
-    labels = {a["name"]: {str(x): x for x in a["labels"]} for a in about["axes"]}
+    labels = {a["name"]: {_written(x): x for x in a["labels"]} for a in about["axes"]}
     rows = []
     with table.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
@@ -117,18 +117,36 @@ def _read_rows(store: Store, table: Path, about: Mapping[str, Any]) -> tuple[Row
     return tuple(rows)
 
 
+def _written(label: Any) -> str:
+    """A label as the table holds it."""
+    return "" if label is None else str(label)
+
+
 def select(rows: Sequence[Row], **wanted: Any) -> list[Row]:
     """Rows without an error whose labels are the wanted ones."""
     return [r for r in rows if not r["error"] and all(r[k] == v for k, v in wanted.items())]
 
 
-def mean(values: Sequence[float]) -> Mean | None:
-    """Mean and interval; None without values. NaN, which stands for not measured, is left out."""
+def mean(values: Sequence[Any]) -> Mean | None:
+    """Mean and interval; None without values. NaN, which stands for not measured, is left out.
+
+    Where one is infinite (the PSNR of equal pictures), so is the mean, without an interval.
+
+    Raises:
+        UsageError: a value is no number.
+    """
+    for value in values:
+        if not isinstance(value, (int, float)):  # a boolean counts as 0 or 1
+            raise UsageError(
+                f"A plot names a column that holds {str(value)[:80]!r}; expected numbers. Name "
+                "another one, or plot it with the kind 'matrix' if it holds matrices."
+            )
     known = [v for v in values if not math.isnan(v)]
     if not known:
         return None
-    spread = stdev(known) / math.sqrt(len(known)) * 1.96 if len(known) > 1 else 0.0
-    return Mean(fmean(known), spread, len(known))
+    finite = all(map(math.isfinite, known))
+    spread = stdev(known) / math.sqrt(len(known)) * 1.96 if finite and len(known) > 1 else 0.0
+    return Mean(fmean(known) if finite else sum(known), spread, len(known))
 
 
 def mean_matrix(texts: Sequence[Any]) -> list[list[float]] | None:

@@ -11,16 +11,17 @@ are shown with 95 % intervals.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import UsageError
+from .plot_entries import KINDS
 from .report_data import AxisInfo, Mean, SweepData, is_number, mean, mean_matrix, select
 
 # Okabe and Ito's colours, which people with colour blindness can tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _INK, _GRID, _DPI = "#222222", "#DDDDDD", 144
-_KINDS = ("line", "bar", "matrix")
 _MOST_MATRICES = 10
 
 
@@ -41,9 +42,12 @@ def draw(data: SweepData, plot: Mapping[str, Any]) -> bytes:
         UsageError: it names an axis or column that the sweep lacks.
     """
     kind = plot.get("kind", "line")
-    if kind not in _KINDS:
-        raise UsageError(f"A plot is of kind {kind!r}; expected one of: {', '.join(_KINDS)}.")
-    return _draw_matrices(data, plot) if kind == "matrix" else _draw_means(data, plot, kind)
+    if kind not in KINDS:
+        raise UsageError(f"A plot is of kind {kind!r}; expected one of: {', '.join(KINDS)}.")
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # a "$" in a label is a "$"
+        return _draw_matrices(data, plot) if kind == "matrix" else _draw_means(data, plot, kind)
 
 
 def _columns(data: SweepData, plot: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -89,12 +93,16 @@ def _draw_means(data: SweepData, plot: Mapping[str, Any], kind: str) -> bytes:
     size = (min(max(width, 5.6), 12), 3.6)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
-    numeric = kind == "line" and all(map(is_number, x.labels))
+    numeric = kind == "line" and all(is_number(at) and abs(at) < 1e300 for at in x.labels)
     places = list(x.labels) if numeric else list(range(len(x.labels)))
     bar = 0.8 / max(len(series), 1)
     for number, (name, means) in enumerate(series.items()):
         color = COLORS[number % len(COLORS)]
-        known = [(p, m) for p, m in zip(places, means, strict=True) if m is not None]
+        known = [
+            (place, m)
+            for place, m in zip(places, means, strict=True)
+            if m is not None and math.isfinite(m.value)
+        ]
         at, middle = [p for p, _ in known], [m.value for _, m in known]
         half = [m.half_width for _, m in known]
         if kind == "line":

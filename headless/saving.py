@@ -24,7 +24,7 @@ def safe_path(out: Path, subfolder: str, filename: str) -> Path:
     Raises:
         RunError: a link inside ``out`` leads the path out of it.
     """
-    parts = [_safe_part(part) for part in re.split(r"[\\/]+", f"{subfolder}/{filename}")]
+    parts = [safe_part(part) for part in re.split(r"[\\/]+", f"{subfolder}/{filename}")]
     parts = [part for part in parts if part]
     target = out.joinpath(*parts or ["file"])
     if not target.resolve().is_relative_to(out.resolve()):
@@ -32,7 +32,8 @@ def safe_path(out: Path, subfolder: str, filename: str) -> Path:
     return target
 
 
-def _safe_part(part: str) -> str:
+def safe_part(part: str) -> str:
+    """A name as every system takes it for a file or folder; "" for none and for dots alone."""
     part = _FORBIDDEN.sub("_", part).strip(" ").rstrip(" .")
     if not part.strip("."):
         return ""

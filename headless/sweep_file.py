@@ -18,9 +18,15 @@ from typing import Any
 
 from . import workflow as workflows
 from .errors import UsageError
+from .json_file import read_json
+from .plot_entries import check_plots
+from .saving import safe_part
 from .workflow import Setting, Workflow
 
 MAX_JOBS = 100_000
+MAX_NAME = 60  # characters; a folder's name has at most 255 bytes
+PICTURE_COLUMN = "picture: "  # and the title of the node that saved it
+_OWN_COLUMNS = {"job", "error", "pictures"}
 _KEYS = {"name", "title", "about", "workflow", "set", "nodes", "axes", "collect", "plots"}
 _AXIS_KEYS = {"name", "title", "set", "values", "range", "points"}
 _POINT_KEYS = {"label", "set", "nodes"}
@@ -90,23 +96,15 @@ def load(path: Path) -> Sweep:
     Raises:
         UsageError: no such file, no JSON, or an entry that is not understood.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no file {path}; give a sweep file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read {path}: {error}") from error
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{path} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}."
-        ) from error
-    return parse(content, path)
+    return parse(read_json(path, "a sweep file", finite=True), path)
 
 
 def parse(content: Any, path: Path) -> Sweep:
     """A sweep from parsed JSON; the workflow's path is relative to the sweep file."""
     _require_keys(content, _KEYS, {"workflow", "axes"}, str(path))
-    graph = workflows.load(path.parent / str(content["workflow"]))
+    if not isinstance(content["workflow"], str):
+        raise UsageError(f"{path}: 'workflow' must be the name of a file.")
+    graph = workflows.load(path.parent / content["workflow"])
     _add_nodes(graph, content.get("nodes") or {}, str(path))
     workflows.apply(graph, _settings(content.get("set") or {}, str(path)))
     if not isinstance(content["axes"], list) or not content["axes"]:
@@ -114,24 +112,39 @@ def parse(content: Any, path: Path) -> Sweep:
     axes = tuple(_axis(entry, f"{path}, axis {i + 1}") for i, entry in enumerate(content["axes"]))
     names = [axis.name for axis in axes]
     collect = content.get("collect") or {}
-    if not isinstance(collect, dict) or not all(":" in str(v) for v in collect.values()):
+    if not isinstance(collect, dict) or not all(
+        isinstance(address, str) and ":" in address for address in collect.values()
+    ):
         raise UsageError(f"{path}: 'collect' must map a column to 'NODE:OUTPUT'.")
-    columns = [*names, *collect]
-    if len(set(columns)) != len(columns):
-        raise UsageError(f"{path}: two columns have one name: {', '.join(columns)}.")
-    plots = content.get("plots") or []
-    if not isinstance(plots, list) or not all(isinstance(p, dict) for p in plots):
-        raise UsageError(f"{path}: 'plots' must be a list of objects.")
+    _require_columns([*names, *collect], str(path))
+    plots = check_plots(content.get("plots") or [], names, collect, str(path))
     name = str(content.get("name") or path.stem)
+    if safe_part(name) != name or {"/", "\\"} & set(name) or len(name) > MAX_NAME:
+        raise UsageError(
+            f"{path}: the name is {name[:100]!r}; expected one that a folder can have: at "
+            f"most {MAX_NAME} characters, without slashes or signs such as : and ?."
+        )
     return Sweep(
         name=name,
         title=str(content.get("title") or name),
         about=str(content.get("about") or ""),
         workflow=graph,
         axes=axes,
-        collect={str(k): str(v) for k, v in collect.items()},
-        plots=tuple(plots),
+        collect=collect,
+        plots=plots,
     )
+
+
+def _require_columns(names: Sequence[str], where: str) -> None:
+    """Raise unless the columns differ from each other and from those that every table has."""
+    if len(set(names)) != len(names):
+        raise UsageError(f"{where}: two columns have one name: {', '.join(names)}.")
+    taken = [n for n in names if n in _OWN_COLUMNS or n.startswith(PICTURE_COLUMN)]
+    if taken:
+        raise UsageError(
+            f"{where}: {taken[0]!r} is a column that every table has; give the axis or the "
+            "collected value another name."
+        )
 
 
 def make_jobs(sweep: Sweep) -> list[Job]:
@@ -182,6 +195,8 @@ def _axis(entry: Any, where: str) -> Axis:
         raise UsageError(f"{where}: give one of 'values', 'range' and 'points'.")
     name = str(entry["name"])
     if kinds == ["points"]:
+        if not isinstance(entry["points"], list):
+            raise UsageError(f"{where}: 'points' must be a list.")
         points = [_point(p, f"{where}, point {i + 1}") for i, p in enumerate(entry["points"])]
     else:
         addresses = entry.get("set")
@@ -215,8 +230,11 @@ def _range(entry: Any, where: str) -> list[int]:
     if not isinstance(entry, dict) or set(entry) - {"from", "count"} or "count" not in entry:
         raise UsageError(f"{where}: 'range' must be an object with 'count' and perhaps 'from'.")
     first, count = entry.get("from", 0), entry["count"]
-    if not isinstance(first, int) or not isinstance(count, int) or not 1 <= count <= MAX_JOBS:
-        raise UsageError(f"{where}: 'count' must be a whole number from 1 to {MAX_JOBS}.")
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (first, count))
+    if not whole or not 1 <= count <= MAX_JOBS:
+        raise UsageError(
+            f"{where}: 'from' and 'count' must be whole numbers, 'count' from 1 to {MAX_JOBS}."
+        )
     return list(range(first, first + count))
 
 
@@ -233,6 +251,7 @@ def _add_nodes(graph: Workflow, nodes: Any, where: str) -> None:
         if node_id in graph and graph[node_id] != node:
             raise UsageError(f"{where}: the workflow has another node {node_id!r} already.")
         graph[node_id] = copy.deepcopy(node)
+        workflows.check_node(node_id, graph[node_id], where)
     for node_id in nodes:
         _resolve_links(graph, graph[node_id], where)
     if nodes:

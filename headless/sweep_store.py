@@ -25,7 +25,7 @@ from typing import Any
 
 from .errors import RunError, UsageError
 from .saving import remove_leftovers, write_atomically
-from .sweep_file import Job, Sweep
+from .sweep_file import PICTURE_COLUMN, Job, Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Store:
             result = self.result(job)
             if result is None:
                 continue
-            pictures = {f"picture: {title}": name for name, title in result.pictures.items()}
+            pictures = {f"{PICTURE_COLUMN}{title}": name for name, title in result.pictures.items()}
             row = {"job": job.key, **job.labels, **result.values, **pictures}
             rows.append({**row, "error": result.error})
             timings.append({"job": job.key, "server": result.server, "seconds": result.seconds})
@@ -217,7 +217,10 @@ def _json(value: Any) -> bytes:
 
 def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    # A lone carriage return is quoted by the newest Pythons only, and would end the line when read.
+    has_return = any("\r" in str(value) for row in rows for value in row.values())
+    quoting = csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n", quoting=quoting)
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
@@ -235,9 +238,11 @@ def _write_parquet(
             "pandas pyarrow)"
         )
     frame = pandas.DataFrame(list(rows), columns=list(columns))
-    for name in frame.columns:
-        if frame[name].map(type).nunique() > 1 and not frame[name].isna().any():
-            frame[name] = frame[name].astype(str)  # a Parquet column has one type
+    for name in [name for name, kind in frame.dtypes.items() if kind.name == "object"]:
+        # A Parquet column has one type, and no whole numbers of more than 64 bits.
+        known = frame[name].notna()
+        if {type(value) for value in frame[name][known]} not in ({str}, {bool}):
+            frame[name] = frame[name].astype(str).where(known, None)
     data = io.BytesIO()
     frame.to_parquet(data, index=False)
     write_atomically(path, data.getvalue())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, WorkflowError
+from .json_file import read_json
 
 # A workflow as ComfyUI's API takes it: node id -> {"class_type", "inputs", "_meta"}.
 Workflow = dict[str, dict[str, Any]]
@@ -31,19 +32,7 @@ def load(path: Path) -> Workflow:
     Raises:
         UsageError: no such file, no JSON, or the format that ComfyUI's own Save writes.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no file {path}; give an API-format workflow.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file; expected a workflow as JSON.") from error
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error}") from error
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{path} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}."
-        ) from error
-    return check(content, str(path))
+    return check(read_json(path, "an API-format workflow"), str(path))
 
 
 def check(content: Any, name: str) -> Workflow:
@@ -65,23 +54,32 @@ def check(content: Any, name: str) -> Workflow:
             f"{_kind(content)}. In ComfyUI: Workflow > Export (API)."
         )
     for node_id, node in content.items():
-        if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-            raise UsageError(
-                f"{name} is no API-format workflow: node {node_id!r} has no class_type. In "
-                "ComfyUI: Workflow > Export (API)."
-            )
-        inputs = node.setdefault("inputs", {})
-        if not isinstance(inputs, dict):
-            raise UsageError(
-                f"{name}: the inputs of node {node_id!r} are {_kind(inputs)}, not an object."
-            )
-        for input_name, value in inputs.items():
+        check_node(node_id, node, name)
+        for input_name, value in node["inputs"].items():
             if is_link(value) and str(value[0]) not in content:
                 raise UsageError(
                     f"{name}: input {input_name!r} of {title(content, node_id)} is linked to node "
                     f"{value[0]!r}, which is not in the file."
                 )
     return content
+
+
+def check_node(node_id: str, node: Any, name: str) -> None:
+    """See that an entry of a workflow is a node; without inputs it gets none.
+
+    Raises:
+        UsageError: it has no class, or its inputs are no object.
+    """
+    if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
+        raise UsageError(
+            f"{name} is no API-format workflow: node {node_id!r} has no class_type. In "
+            "ComfyUI: Workflow > Export (API)."
+        )
+    inputs = node.setdefault("inputs", {})
+    if not isinstance(inputs, dict):
+        raise UsageError(
+            f"{name}: the inputs of node {node_id!r} are {_kind(inputs)}, not an object."
+        )
 
 
 def is_link(value: Any) -> bool:
@@ -99,9 +97,13 @@ def title(workflow: Mapping[str, Mapping[str, Any]], node_id: str) -> str:
     node = workflow.get(node_id)
     if node is None:
         return f"node #{node_id}"
+    return f"{own_title(node) or node['class_type']} (#{node_id})"
+
+
+def own_title(node: Mapping[str, Any]) -> str:
+    """The title that a person gave a node, "" without one."""
     meta = node.get("_meta")
-    named = meta.get("title") if isinstance(meta, dict) else None
-    return f"{named or node['class_type']} (#{node_id})"
+    return str(meta.get("title") or "") if isinstance(meta, dict) else ""
 
 
 def parse_setting(text: str) -> Setting:
@@ -207,7 +209,9 @@ def named(workflow: Workflow, name: str) -> list[str]:
     """Ids of the nodes that a name means: an id, else a title, else a class."""
     if name in workflow:
         return [name]
-    titles = {i: str((node.get("_meta") or {}).get("title", "")) for i, node in workflow.items()}
+    if not name:
+        return []  # else all nodes without a title
+    titles = {i: own_title(node) for i, node in workflow.items()}
     classes = {i: node["class_type"] for i, node in workflow.items()}
     for names in (titles, classes):
         for fold in (str, str.casefold):
@@ -238,7 +242,7 @@ def _value(text: str, declared: Any) -> Any:
     """A value from the command line: JSON, or else the text itself."""
     try:
         value = json.loads(text, parse_constant=_not_json)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     # "7" for a text input is the text, and a quoted string loses its quotes.
     if declared == "STRING" and not isinstance(value, str) and not is_link(value):
@@ -251,8 +255,8 @@ def _not_json(constant: str) -> Any:
 
 
 def _describe(node: Mapping[str, Any]) -> str:
-    named = (node.get("_meta") or {}).get("title")
-    return f"{node['class_type']}, titled {named!r}" if named else str(node["class_type"])
+    own = own_title(node)
+    return f"{node['class_type']}, titled {own!r}" if own else str(node["class_type"])
 
 
 def _short(value: Any, limit: int = 60) -> str:

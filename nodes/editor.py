@@ -19,6 +19,7 @@ from .preview import parse_color, show_weights
 from .regions import MASK_SIZE_PX
 from .types import CATEGORY, PlanSocket, Regions, require_choice
 
+MAX_SHOWN = 2**27  # weights, one per token and region: about 3 GB while they are drawn
 OVERLAPS = ("front", "blend")
 USES = ("new plans", "never")
 EDITOR_WIDGET = "REGIONAL_DIT_EDITOR"  # web/js/regional_dit.js draws it
@@ -157,6 +158,12 @@ class RegionEditor(io.ComfyNode):
         regions = regions_of(current, "blend" if overlap == "blend" else "front")
         regions = use_full_masks(regions, connected, [r.feather for r in current.regions])
         grid = token_grid(width_px, height_px, token_px)
+        if grid.n_tokens * len(regions) > MAX_SHOWN:
+            raise RegionError(
+                f"A picture of {width_px} x {height_px} pixels has {grid.cols} x {grid.rows} "
+                f"tokens of {token_px} pixels, too many to show for {len(regions)} regions. Raise "
+                "token_px (16 for most models), or lower long_side_px."
+            )
         colors = [parse_color(r.color, i) for i, r in enumerate(current.regions)]
         picture = show_weights(token_ownership(regions, grid), grid.rows, grid.cols, colors)
         message = {

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ..attention.errors import RegionError
+from ..attention.masks import checked_mask
 from ..attention.regions import Box, OverlapMode, Region, RegionSet
 from ..planner.mask import MAX_MASK_SIDE, RegionMask
 from ..planner.plan import Plan, RegionPlan
@@ -81,16 +82,15 @@ def drawn_mask(mask: torch.Tensor) -> tuple[tuple[float, float, float, float], R
     A mask that fills its bounds is a plain box, without cells.
 
     Raises:
-        RegionError: nothing of the mask reaches one half.
+        RegionError: it cannot be a region (``masks.checked_mask``).
     """
-    cells = mask.detach().to("cpu", torch.float32)
+    cells = checked_mask(mask.detach().to("cpu", torch.float32), "")
     if max(cells.shape) > MAX_MASK_SIDE:
         scale = MAX_MASK_SIDE / max(cells.shape)
         size = [max(1, round(side * scale)) for side in cells.shape]
         cells = F.interpolate(cells[None, None], size, mode="area")[0, 0]
-    full = cells >= 0.5 * float(cells.max())
-    if not float(cells.max()) > 0.0:
-        raise RegionError("A connected mask is empty: no pixel is above 0. Paint it.")
+        checked_mask(cells, "")  # a faint dot is lost in the mean
+    full = 2.0 * cells >= cells.max()  # half of the least number would be zero
     ys, xs = full.any(1).nonzero()[:, 0], full.any(0).nonzero()[:, 0]
     top, bottom = int(ys[0]), int(ys[-1]) + 1
     left, right = int(xs[0]), int(xs[-1]) + 1
@@ -121,7 +121,7 @@ def box_fractions(
             if not isinstance(item, Mapping):
                 raise TypeError
             x, y, width, height = (float(item[k]) for k in ("x", "y", "width", "height"))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise RegionError(
                 f"Got the bounding box {str(item)[:80]}; expected x, y, width and height in pixels."
             ) from None

@@ -87,8 +87,10 @@ class RegionsFromSketch(io.ComfyNode):
         min_area: float,
         max_colors: int,
     ) -> io.NodeOutput:
-        if image.ndim != 4:
-            raise RegionError(f"image has shape {tuple(image.shape)}, expected [B, H, W, 3].")
+        if image.ndim != 4 or len(image) == 0:
+            raise RegionError(
+                f"image has shape {tuple(image.shape)}, expected [B, H, W, 3] with a picture in it."
+            )
         sketch = read_sketch(
             image[0],
             parse_legend(legend),

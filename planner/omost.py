@@ -118,7 +118,8 @@ def _from_conditions(conditions: Conditions) -> Plan:
         prefixes = component["prefixes"]
         if len(prefixes) > 1 and prefixes[0] == whole["prefixes"][0]:
             prefixes = prefixes[1:]  # the global description, which acts on its own here
-        red, green, blue = component.get("color", (0, 0, 0))
+        # By the schema 255.0 is a whole number too.
+        red, green, blue = (int(level) for level in component.get("color", (0, 0, 0)))
         regions.append(
             RegionPlan(
                 high_level=_described(prefixes, f"component {index + 1}"),

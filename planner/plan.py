@@ -196,7 +196,7 @@ class Plan:
                     RegionPlan(
                         box=None if box is None else check_box(box),
                         attributes=attributes,
-                        mask=None if mask is None else RegionMask(**mask),
+                        mask=None if mask is None else _mask(**mask),
                         feather=float(region.pop("feather", 0.0)),
                         weight=float(region.pop("weight", 1.0)),
                         order=int(region.pop("order", 0)),
@@ -212,6 +212,11 @@ class Plan:
             notes=tuple(fields.pop("notes", ())),
             **fields,
         )
+
+
+def _mask(width: float, height: float, runs: str) -> RegionMask:
+    """The mask of a JSON object that follows the schema, to which 2.0 is a whole number too."""
+    return RegionMask(int(width), int(height), runs)
 
 
 def check_box(box: Sequence[float]) -> Box:

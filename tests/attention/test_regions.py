@@ -133,6 +133,18 @@ def test_blur_softens_a_mask():
     assert 0.3 < float(soft[32, 32]) < 0.6 and float(soft[32, 8]) > 0.99
 
 
+def test_a_blur_below_a_pixel_leaves_a_mask_as_it_is():
+    mask = torch.rand(8, 8)
+    painted = RegionSet.from_masks([mask], feather_px=1e-200).regions[0].shape
+    assert isinstance(painted, torch.Tensor) and torch.equal(painted, mask)
+
+
+@pytest.mark.parametrize("feather_px", [float("nan"), float("inf"), -1.0, 1e308])
+def test_feathers_out_of_range_are_refused(feather_px):
+    with pytest.raises(RegionError, match=r"Feather is .* expected 0 to 100000"):
+        RegionSet.from_masks([torch.ones(4, 4)], feather_px=feather_px)
+
+
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
@@ -140,6 +152,7 @@ def test_blur_softens_a_mask():
         (torch.full((8, 8), float("nan")), "NaN"),
         (torch.full((8, 8), 2.0), "0..1"),
         (torch.rand(2, 8, 8), "shape"),
+        (torch.rand(0, 8), "8 x 0 pixels"),
     ],
 )
 def test_bad_masks_are_refused_in_words(mask, words):

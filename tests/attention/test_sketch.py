@@ -189,3 +189,28 @@ def test_empty_and_odd_pictures() -> None:
     assert (read_sketch(red).labels == 0).all()
     transparent = torch.cat([red, torch.zeros(16, 16, 1)], -1)
     assert len(read_sketch(transparent).regions) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tolerance": float("nan")}, "tolerance is nan"),
+        ({"tolerance": 0.0}, "tolerance is 0"),
+        ({"min_area": float("nan")}, "min_area is nan"),
+        ({"min_area": -1.0}, "min_area is -1"),
+        ({"min_area": 0.9}, "no colour besides the background"),
+    ],
+)
+def test_values_out_of_range_and_areas_that_none_covers(
+    values: dict[str, float], message: str
+) -> None:
+    halves = torch.zeros(16, 16, 3)
+    halves[:, 8:, 0] = 1.0
+    with pytest.raises(RegionError, match=message):
+        read_sketch(halves, **values)
+
+
+def test_a_photograph_is_refused_quickly() -> None:
+    photograph = torch.rand(256, 256, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(RegionError, match=r"more than 500 shades .* Raise tolerance"):
+        read_sketch(photograph, tolerance=1.0)

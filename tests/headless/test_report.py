@@ -94,6 +94,8 @@ def test_numbers_are_means_over_the_other_axes(folder):
     found = report_data.mean([0.41, 0.42, float("nan")])
     assert found and found.n == 2 and found.half_width == pytest.approx(0.0098, abs=1e-4)
     assert report_data.mean([]) is None
+    shares = report_data.mean([True, False])
+    assert shares and shares.value == 0.5, "of the jobs"
     assert data.numeric() == ["score"] and [a.name for a in data.varied()] == ["layers"]
 
 

@@ -75,6 +75,28 @@ def test_a_job_is_told_by_what_it_does(tmp_path):
         ({"workflow": "none.json"}, "no file"),
         ({"nodes": {"1": {"class_type": "A"}}}, "another node"),
         ({"nodes": {"5": {"class_type": "A", "inputs": {"x": ["No", 0]}}}}, "no node is called"),
+        ({"nodes": {"5": {"inputs": {}}}}, "'5' has no class_type"),
+        ({"workflow": ["graph.json"]}, "name of a file"),
+        ({"name": "../x"}, "a folder can have"),
+        ({"name": "a:b"}, "a folder can have"),
+        ({"name": "a" * 61}, "at most 60 characters"),
+        ({"axes": [{"name": "job", "set": "Paint.color", "values": [1]}]}, "every table has"),
+        ({"collect": {"picture: x": "Paint:IMAGE"}}, "every table has"),
+        ({"collect": {"a": {"b:c": 1}}}, "NODE:OUTPUT"),
+        ({"axes": [{"name": "a", "set": "Paint.color", "values": [float("nan")]}]}, "NaN"),
+        ({"axes": [{"name": "a", "set": "Paint.color", "range": {"count": True}}]}, "whole number"),
+        ({"plots": [{"x": "depth", "y": "a"}]}, "plot 1: 'x' is 'depth'; .* axes: color"),
+        ({"plots": [{"x": "color", "y": "a"}]}, "plot 1: 'y' names the column 'a'"),
+        ({"plots": [{"x": "color", "y": [{"label": "a"}]}]}, "plot 1: 'y' must name"),
+        ({"plots": [{"kind": "pie"}]}, "plot 1: the kind is 'pie'"),
+        ({"plots": [{"colour": "red"}]}, "plot 1: unknown: colour"),
+        (
+            {
+                "collect": {"b": "Paint:IMAGE"},
+                "plots": [{"x": "color", "y": "b", "y_range": [1, 0]}],
+            },
+            "plot 1: 'y_range' must be two numbers",
+        ),
     ],
 )
 def test_mistakes_are_told(tmp_path, changes, said):

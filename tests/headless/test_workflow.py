@@ -133,6 +133,12 @@ def test_link_to_a_missing_node(graph: Workflow) -> None:
         set_value(graph, '8.seed=["77", 0]')
 
 
+def test_a_setting_without_a_node_is_not_one_for_all_without_a_title() -> None:
+    graph = {"1": {"class_type": "A", "inputs": {"x": 1}}}
+    with pytest.raises(UsageError, match="no node has the id"):
+        set_value(graph, ".x=2")
+
+
 @pytest.mark.parametrize("text", ["seed=1", "8.seed", "novalue"])
 def test_malformed_setting(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not NODE\.INPUT=VALUE"):

@@ -106,8 +106,7 @@ def test_pieces_equal_the_oracle_in_any_sequence(name: str, data: st.DataObject)
     rule: Any = data.draw(tuning_rules(len(regions)) if name == "specialty" else RULES[name])
     layer = data.draw(st.integers(0, N_LAYERS - 1))
     try:
-        if hasattr(rule, "fitted"):
-            rule = rule.fitted(BlockKinds(N_LAYERS, 5, takes_stream=True))
+        rule = rule.fitted(BlockKinds(N_LAYERS, 5, takes_stream=True))
         phase = rule.phase(layer, N_LAYERS, step)
         if phase is None:
             RAN["not active"] += 1
@@ -117,7 +116,7 @@ def test_pieces_equal_the_oracle_in_any_sequence(name: str, data: st.DataObject)
         RAN["refused"] += 1
         return
     if isinstance(rule, SpecialtyTuning):
-        groups = boosted(groups, rule.boost_factor(step))
+        groups = boosted(groups, rule.boost_factor(step) or 0.0)
     lengths = {IMAGE: grid.n_tokens, BASE_IMAGE: grid.n_tokens}
     lengths |= {prompt: data.draw(st.integers(1, 4)) for prompt in range(len(regions) + 1)}
     if isinstance(rule, SpecialtyTuning):

@@ -150,6 +150,12 @@ def test_nothing_drawn_says_what_to_do() -> None:
         run("")
 
 
+def test_a_grid_too_large_to_show_is_refused() -> None:
+    many = [{"high_level": "a", "box": [0, 0, 1, 1]}] * 9
+    with pytest.raises(RegionError, match=r"4096 x 4096 tokens of 4 pixels, too many to show"):
+        run(plan_of(many), long_side_px=16384, token_px=4)
+
+
 def test_markup_in_prompts_is_text() -> None:
     script = "<img src=x onerror=alert(1)>"
     text = TWO.replace("a red circle", script)
