@@ -2,7 +2,8 @@
 
 The host's blocks write in place (``img += ...``), which a backward pass does not survive, so
 training restates them as functions over the host's own modules; ``tests/demo_model`` holds the two
-equal. Sampling uses the host's forward alone. ComfyUI is not imported here.
+equal. Sampling uses the host's forward alone. ComfyUI is imported inside the functions, so that the
+caller decides where it is found.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ def model_config() -> dict:
         "axes_dim": list(AXES), "theta": 10000, "vec_in_dim": text.TEXT_DIM,
         "context_in_dim": text.TEXT_DIM, "qkv_bias": True, "guidance_embed": False,
     }  # fmt: skip
+
+
+def for_host(config: dict) -> dict:
+    """A kept config with what this version of ComfyUI asks for beyond it: no places for text."""
+    from comfy.ldm.flux.model import FluxParams
+
+    newer = "txt_ids_dims" in FluxParams.__dataclass_fields__
+    return {**config, "txt_ids_dims": []} if newer else config
 
 
 def initialise(net: Any) -> None:

@@ -109,7 +109,9 @@ class FluxObjective:
         import comfy.ops
 
         self.config = network_flux.model_config()
-        self.net: Any = models.Flux(**self.config, operations=comfy.ops.disable_weight_init)
+        self.net: Any = models.Flux(
+            **network_flux.for_host(self.config), operations=comfy.ops.disable_weight_init
+        )
         network_flux.initialise(self.net)
         self._tables: dict[tuple, torch.Tensor] = {}
 

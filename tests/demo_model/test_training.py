@@ -39,7 +39,7 @@ def small_flux(monkeypatch):
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (24, 40)])
 def test_training_forward_equals_the_hosts(height: int, width: int):
     torch.manual_seed(0)
-    config = network_flux.model_config()
+    config = network_flux.for_host(network_flux.model_config())
     net = comfy.ldm.flux.model.Flux(**config, operations=comfy.ops.disable_weight_init)
     network_flux.initialise(net)
     with torch.no_grad():
