@@ -138,8 +138,9 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
     return x * cos + turned * sin
 
 
-def _attend(q, k, v, cos, sin) -> torch.Tensor:
-    """[B, H, L, D] each -> [B, L, H*D]; as matrix products, which bfloat16 on a CPU likes best."""
+def _attend(heads: tuple[torch.Tensor, ...], cos, sin) -> torch.Tensor:
+    """q, k, v [B, H, L, D] -> [B, L, H*D]; matrix products, which bfloat16 on a CPU likes best."""
+    q, k, v = heads
     q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
     b, h, n, d = q.shape
     scores = (q * d**-0.5).reshape(b * h, n, d) @ k.reshape(b * h, n, d).transpose(1, 2)
@@ -160,8 +161,8 @@ def _double_block(block: Any, image, words, vec, cos, sin):
         qkv = part["attn"].qkv(part["norm1"](x) * (1 + first.scale) + first.shift)
         heads = _heads(qkv, block.num_heads, part["attn"].norm)
         streams.append((x, part, first, second, heads))
-    joined = (torch.cat([t, i], 2) for t, i in zip(streams[0][4], streams[1][4], strict=True))
-    attended = _attend(*joined, cos, sin).split([words.shape[1], image.shape[1]], 1)
+    joined = tuple(torch.cat([t, i], 2) for t, i in zip(streams[0][4], streams[1][4], strict=True))
+    attended = _attend(joined, cos, sin).split([words.shape[1], image.shape[1]], 1)
     out = []
     for (x, part, first, second, _), seen in zip(streams, attended, strict=True):
         x = x + part["attn"].proj(seen) * first.gate
@@ -174,5 +175,5 @@ def _single_block(block: Any, x, vec, cos, sin) -> torch.Tensor:
     mod, _ = block.modulation(vec)
     inner = block.linear1(block.pre_norm(x) * (1 + mod.scale) + mod.shift)
     qkv, mlp = inner.split([3 * block.hidden_size, block.mlp_hidden_dim_first], -1)
-    seen = _attend(*_heads(qkv, block.num_heads, block.norm), cos, sin)
+    seen = _attend(_heads(qkv, block.num_heads, block.norm), cos, sin)
     return x + block.linear2(torch.cat([seen, block.mlp_act(mlp)], 2)) * mod.gate

@@ -113,7 +113,7 @@ class FluxObjective:
             **network_flux.for_host(self.config), operations=comfy.ops.disable_weight_init
         )
         network_flux.initialise(self.net)
-        self._tables: dict[tuple, torch.Tensor] = {}
+        self._tables: dict[tuple[int, int, int], torch.Tensor] = {}
 
     def adapt(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return network_flux.with_names_of(self.net, weights)
@@ -135,12 +135,12 @@ class FluxObjective:
         _, pooled = text.encode(batch.pooled).for_flux()
         s = levels.view(-1, 1, 1, 1)
         noisy = (1 - s) * clean + s * noise
-        key = (*clean.shape[2:], context.shape[1], noise.device)
-        if key not in self._tables:
-            self._tables[key] = network_flux.rotation_table(self.net, *key[:3]).to(noise.device)
+        size = (clean.shape[2], clean.shape[3], context.shape[1])
+        if size not in self._tables:
+            self._tables[size] = network_flux.rotation_table(self.net, *size).to(noise.device)
         v = network_flux.forward(
             self.net, noisy.to(torch.bfloat16), levels.float(), context.to(**cast),
-            pooled.to(**cast), self._tables[key],
+            pooled.to(**cast), self._tables[size],
         )  # fmt: skip
         return (v.float() - (noise - clean)).square().mean((1, 2, 3))
 
