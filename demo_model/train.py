@@ -34,6 +34,8 @@ from .training.state import TrainingState
 
 WARMUP_STEPS = 60
 REPORT_STEPS = 50
+DECAY_EMA = 0.98
+"""While the rate falls, the weights settle by themselves; a long average would lag behind them."""
 
 
 class Trainer:
@@ -50,6 +52,8 @@ class Trainer:
         self.state = TrainingState(net.to(self.device), self.objective.is_matrix, args.lr, args.ema)
         if args.resume:
             self.state.load(state_path(args.out))
+        if args.decay:
+            self.state.restart_average(DECAY_EMA)
         self.rng = random.Random(args.seed + self.state.step)
         torch.manual_seed(args.seed + self.state.step)
 

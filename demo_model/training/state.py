@@ -105,6 +105,12 @@ class TrainingState:
             optimiser.load_state_dict(saved)
         self.step, self.seen, self.seconds = state["step"], state["seen"], state["seconds"]
 
+    def restart_average(self, ema: float) -> None:
+        """Average from the present weights on, over about 1 / (1 - ema) steps."""
+        self.ema = ema
+        for k, average in self.average.items():
+            average.copy_(self.master[k].detach())
+
     def export(self, path: Path, config: dict) -> None:
         """Write the averaged weights as float16 safetensors, with what the loader needs."""
         meta = {"config": json.dumps(config), "vocabulary": json.dumps(text.VOCABULARY)}
