@@ -73,7 +73,7 @@ def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
     from regional_dit.nodes.regions import RegionSplit
     from regional_dit.nodes.rules import RCACRule
 
-    model = load_model(args.weights) if args.weights else load_model()
+    model = load_model(path=args.weights)
     clip, vae = DemoTextEncoder(), DemoVAE()
     rows, columns, size = GRIDS[n]
     split = "W (columns)" if rows == 1 else "grid"

@@ -6,6 +6,8 @@ are gone through method by method, so that all cells have about the same number 
 
     python3 -m headless run benchmarks/semantic.py --scenes 200
     python3 -m headless run benchmarks/semantic.py --methods prefix window --layouts W2
+    python3 -m headless run benchmarks/semantic.py --model flux --methods joint-attention \\
+        --sampler euler --scheduler simple --name semantic_flux
     python3 -m headless run benchmarks/semantic.py --cost 5 --layouts W2 grid4 boxes2
     python3 -m headless run benchmarks/semantic.py --table
 """
@@ -88,7 +90,7 @@ def run(args: argparse.Namespace, path: Path) -> None:
     import torch
     from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
 
-    model, clip, vae = load_model(), DemoTextEncoder(), DemoVAE()
+    model, clip, vae = load_model(args.model, args.weights), DemoTextEncoder(args.model), DemoVAE()
     methods = [m for m in find_methods(args.methods) if is_available(m)]
     done = {(r["layout"], r["method"], r["scene"]) for r in read_lines(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +131,7 @@ def measure_costs(args: argparse.Namespace, path: Path) -> None:
     import torch
     from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
 
-    model, clip, vae = load_model(), DemoTextEncoder(), DemoVAE()
+    model, clip, vae = load_model(args.model, args.weights), DemoTextEncoder(args.model), DemoVAE()
     methods = [m for m in find_methods(args.methods) if is_available(m)]
     seconds: dict[str, dict[str, list[float]]] = {}
     with torch.inference_mode():
@@ -154,6 +156,10 @@ def save(picture: Any, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="hunyuan_dit", choices=("hunyuan_dit", "flux"))
+    parser.add_argument(
+        "--weights", type=Path, help="of another training run, instead of the pack's"
+    )
     parser.add_argument("--scenes", type=int, default=200, help="per cell")
     parser.add_argument("--first-scene", type=int, default=0)
     parser.add_argument("--layouts", nargs="+", default=list(LAYOUTS), choices=list(LAYOUTS))
@@ -171,6 +177,10 @@ def main() -> None:
     host.load()
     path = args.results / f"{args.name}.jsonl"
     settings = {k: getattr(args, k) for k in ("steps", "cfg", "sampler", "scheduler")}
+    if args.model != "hunyuan_dit":
+        settings["model"] = args.model
+    if args.weights:
+        settings["weights"] = args.weights.name
     costs = path.with_name(f"{args.name}_cost.json")
     if args.cost:
         measure_costs(args, costs)

@@ -72,7 +72,22 @@ WINDOWS = tuple(
 )  # fmt: skip
 """A window of constant width that slides: depth alone."""
 
-GROUPS: dict[str, tuple[Method, ...]] = {"main": MAIN, "prefix": PREFIXES, "window": WINDOWS}
+JOINT_ATTENTION = (
+    *MAIN[:2],
+    Method("bind", "bind, release at 0.5", rule="Bind", settings={"release_at": 0.5}),
+    Method("bind-1", "bind, release at 1", rule="Bind", settings={"release_at": 1.0}),
+    Method("rpf", "rpf", rule="RegionalPromptingFlux"),
+    Method("eligen", "eligen", rule="EliGen"),
+    Method("bias", "bias", rule="Bias"),
+)
+"""For models with joint attention (``--model flux``)."""
+
+GROUPS: dict[str, tuple[Method, ...]] = {
+    "main": MAIN,
+    "prefix": PREFIXES,
+    "window": WINDOWS,
+    "joint-attention": JOINT_ATTENTION,
+}
 LABELS = {method.name: method.label for group in GROUPS.values() for method in group}
 """Method -> what a person reads; in the order of the tables."""
 

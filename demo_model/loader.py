@@ -1,14 +1,15 @@
-"""Build the demo model inside ComfyUI: MODEL, CLIP and VAE, on whatever device the host uses.
+"""Build a demo model inside ComfyUI: MODEL, CLIP and VAE, on whatever device the host uses.
 
-The network is the host's own HunyuanDiT (``supported_models`` -> ``model_base`` -> ModelPatcher),
-so everything that works on the real model, patches included, meets the same classes here. The text
-encoder and the VAE are small stand-ins that answer the calls that stock nodes make.
+The networks are the host's own HunyuanDiT and Flux (``supported_models`` -> ``model_base`` ->
+ModelPatcher), so everything that works on the real models, patches included, meets the same classes
+here. The text encoder and the VAE are small stand-ins that answer the calls that stock nodes make.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, Literal
 
 import comfy.latent_formats
 import comfy.model_management
@@ -18,11 +19,17 @@ import torch
 from safetensors import safe_open
 from torch.nn.functional import interpolate
 
-from . import text, world
+from . import network_flux, text, world
 from .decoder import DemoDecoder
 
+DemoName = Literal["hunyuan_dit", "flux"]
+
 WEIGHTS = Path(__file__).parent / "weights"
-MODEL_WEIGHTS = WEIGHTS / "demo_hydit.safetensors"
+MODEL_WEIGHTS: dict[DemoName, Path] = {
+    "hunyuan_dit": WEIGHTS / "demo_hydit.safetensors",
+    "flux": WEIGHTS / "demo_flux.safetensors",
+}
+"""The demo models by name: one with cross-attention, one with joint attention."""
 DECODER_WEIGHTS = WEIGHTS / "demo_decoder.safetensors"
 
 
@@ -51,14 +58,30 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
         return {name: file.get_tensor(name).float() for name in file.keys()}, config  # noqa: SIM118
 
 
-def load_model(path: Path = MODEL_WEIGHTS) -> comfy.model_patcher.ModelPatcher:
-    """The diffusion model, float32, as a ModelPatcher."""
-    weights, config = _read(path)
-    family = comfy.supported_models.HunyuanDiT({"image_model": "hydit", **config})
+def load_model(
+    name: DemoName = "hunyuan_dit", path: Path | None = None
+) -> comfy.model_patcher.ModelPatcher:
+    """A diffusion model, float32, as a ModelPatcher.
+
+    Args:
+        name: a key of :data:`MODEL_WEIGHTS`.
+        path: other weights of the same kind, as ``demo_model.train`` writes them.
+    """
+    weights, config = _read(path or MODEL_WEIGHTS[name])
+    families: dict[DemoName, Any] = {
+        "hunyuan_dit": (comfy.supported_models.HunyuanDiT, {"image_model": "hydit"}),
+        "flux": (comfy.supported_models.Flux, {"image_model": "flux"}),
+    }
+    family_class, detected = families[name]
+    if name == "flux":
+        config = network_flux.for_host(config)
+    family = family_class({**detected, **config})
     family.latent_format = DemoLatent()
     family.set_inference_dtype(torch.float32, None)
     offload = comfy.model_management.unet_offload_device()
     model = family.get_model(weights, "", device=offload)
+    if name == "flux":
+        weights = network_flux.with_names_of(model.diffusion_model, weights)
     model.diffusion_model.load_state_dict(weights)
     return comfy.model_patcher.ModelPatcher(
         model, load_device=comfy.model_management.get_torch_device(), offload_device=offload
@@ -69,7 +92,21 @@ class DemoTextEncoder:
     """Stands where a ComfyUI ``CLIP`` is expected; prompts become frozen embeddings.
 
     Tokens are ``{"demo": [[(word id, weight), ...]]}``. Weights other than 1 are not honoured.
+
+    Args:
+        model: whose conditioning to give. HunyuanDiT's has both tables and a mask, L in steps of
+            32; Flux's has the second table alone, L in steps of 8, and no mask.
     """
+
+    def __init__(self, model: DemoName = "hunyuan_dit") -> None:
+        self.model: DemoName = model
+
+    def _conditioning(self, tokens: dict[str, list]) -> list[list]:
+        states = text.encode_tokens([[token[0] for token in row] for row in tokens["demo"]])
+        if self.model == "hunyuan_dit":
+            return states.conditioning()
+        context, pooled = states.for_flux()
+        return [[context, {"pooled_output": pooled}]]
 
     def tokenize(self, text_: str, return_word_ids: bool = False, **_: object) -> dict[str, list]:
         """Token lists of one prompt; other keyword arguments of the host are accepted, unused."""
@@ -80,9 +117,8 @@ class DemoTextEncoder:
     def encode_from_tokens(
         self, tokens: dict[str, list], return_pooled: bool | str = False, return_dict: bool = False
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor] | dict[str, torch.Tensor]:
-        """As ``comfy.sd.CLIP.encode_from_tokens``: float32 [1, L, TEXT_DIM], L in steps of 32."""
-        batch = [[token[0] for token in row] for row in tokens["demo"]]
-        [[cond, options]] = text.encode_tokens(batch).conditioning()
+        """As ``comfy.sd.CLIP.encode_from_tokens``: float32 [1, L, TEXT_DIM]."""
+        [[cond, options]] = self._conditioning(tokens)
         if return_dict:
             return {"cond": cond, **options}
         return (cond, options["pooled_output"]) if return_pooled else cond
@@ -94,9 +130,8 @@ class DemoTextEncoder:
         add_dict: dict | None = None,
         show_pbar: bool = True,
     ) -> list[list]:
-        """A CONDITIONING list with the keys of HunyuanDiT's own text encoder."""
-        batch = [[token[0] for token in row] for row in tokens["demo"]]
-        [[cond, options]] = text.encode_tokens(batch).conditioning()
+        """A CONDITIONING list with the keys of the real model's own text encoder."""
+        [[cond, options]] = self._conditioning(tokens)
         return [[cond, {**options, **(add_dict or {})}]]
 
     def encode(self, text_: str) -> torch.Tensor:
@@ -104,7 +139,7 @@ class DemoTextEncoder:
         return self.encode_from_tokens(self.tokenize(text_))  # type: ignore[return-value]
 
     def clone(self) -> DemoTextEncoder:
-        return DemoTextEncoder()
+        return DemoTextEncoder(self.model)
 
 
 class DemoVAE:
@@ -166,6 +201,8 @@ class DemoVAE:
         return self.patcher.model.state_dict()
 
 
-def load_demo() -> tuple[comfy.model_patcher.ModelPatcher, DemoTextEncoder, DemoVAE]:
-    """MODEL, CLIP and VAE of the demo."""
-    return load_model(), DemoTextEncoder(), DemoVAE()
+def load_demo(
+    name: DemoName = "hunyuan_dit",
+) -> tuple[comfy.model_patcher.ModelPatcher, DemoTextEncoder, DemoVAE]:
+    """MODEL, CLIP and VAE of a demo; the VAE is the same for all."""
+    return load_model(name), DemoTextEncoder(name), DemoVAE()

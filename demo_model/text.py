@@ -36,6 +36,8 @@ BOS, SEP, UNK = (WORD_ID[w] for w in ("<bos>", "<sep>", "<unk>"))
 
 TEXT_LEN = 32
 """Tokens per text slot; longer prompts grow by chunks of this length."""
+FLUX_TEXT_STEP = 8
+"""Prompts of the tiny Flux have a multiple of this many tokens."""
 TEXT_DIM = 96
 NEIGHBOUR_WEIGHT = 0.8
 
@@ -73,14 +75,26 @@ class TextStates:
 
     def conditioning(self) -> list[list]:
         """The CONDITIONING that ComfyUI's HunyuanDiT text encoder would return."""
-        pooled = self.clip.sum(1) / self.mask.sum(1, keepdim=True)
         options = {
-            "pooled_output": pooled,
+            "pooled_output": self._pooled(),
             "attention_mask": self.mask,
             "conditioning_mt5xl": self.t5,
             "attention_mask_mt5xl": self.mask.clone(),
         }
         return [[self.clip, options]]
+
+    def for_flux(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Context float32 [B, T, TEXT_DIM] and pooled vector [B, TEXT_DIM] of the tiny Flux.
+
+        Flux has no text mask, so the context is cut to the longest prompt, in steps of
+        :data:`FLUX_TEXT_STEP` tokens, as in training.
+        """
+        longest = int(self.mask.sum(1).max())
+        length = -(-longest // FLUX_TEXT_STEP) * FLUX_TEXT_STEP
+        return self.t5[:, :length], self._pooled()
+
+    def _pooled(self) -> torch.Tensor:
+        return self.clip.sum(1) / self.mask.sum(1, keepdim=True)
 
 
 def tokenize(text: str) -> list[int]:

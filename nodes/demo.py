@@ -7,11 +7,11 @@ from comfy_api.latest import io, ui
 
 from ..attention.errors import PromptError
 from ..attention.regions import RegionSet
-from ..demo_model.loader import load_demo
+from ..demo_model.loader import MODEL_WEIGHTS, DemoName, load_demo
 from ..demo_model.score import score_picture
 from ..demo_model.score_table import score_table
 from ..planner.plan import Plan
-from .types import CATEGORY, PlanSocket, Regions
+from .types import CATEGORY, PlanSocket, Regions, require_choice
 
 
 class DemoDiTLoader(io.ComfyNode):
@@ -21,17 +21,28 @@ class DemoDiTLoader(io.ComfyNode):
             node_id="RegionalDiT_DemoDiTLoader",
             display_name="Demo DiT Loader",
             category=f"{CATEGORY}/demo",
-            description="A tiny HunyuanDiT of 4.6 million parameters that comes with the pack and "
-            "runs on any CPU in seconds. It knows circles, squares and triangles in red, green, "
-            "blue, yellow, purple, orange, cyan and white on a black, gray, brown or pink "
-            "background. Use an Empty Latent Image of 256 x 256, or 384 x 384 for nine regions.",
-            inputs=[],
+            description="A tiny HunyuanDiT or Flux of about 5 million parameters that comes with "
+            "the pack and runs on any CPU in seconds. It knows circles, squares and triangles in "
+            "red, green, blue, yellow, purple, orange, cyan and white on a black, gray, brown or "
+            "pink background. Use an Empty Latent Image of 256 x 256, or 384 x 384 for nine "
+            "regions.",
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=list(MODEL_WEIGHTS),
+                    default="hunyuan_dit",
+                    optional=True,
+                    tooltip="hunyuan_dit reads prompts by cross-attention, flux by joint attention "
+                    "of text and image.",
+                ),
+            ],
             outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
         )
 
     @classmethod
-    def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(*load_demo())
+    def execute(cls, model: DemoName = "hunyuan_dit") -> io.NodeOutput:
+        require_choice("model", model, list(MODEL_WEIGHTS))
+        return io.NodeOutput(*load_demo(model))
 
 
 class ScoreDemoScene(io.ComfyNode):

@@ -9,10 +9,20 @@ from typing import Any
 import comfy.model_base
 import pytest
 import torch
+from regional_dit.attention.errors import RegionalError
 from regional_dit.demo_model import text, world
-from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_demo, load_model
+from regional_dit.demo_model.detector import detect
+from regional_dit.demo_model.loader import (
+    MODEL_WEIGHTS,
+    DemoTextEncoder,
+    DemoVAE,
+    load_demo,
+    load_model,
+)
+from regional_dit.nodes.demo import DemoDiTLoader
 
 comfy_nodes: Any = importlib.import_module("nodes")
+SCHEDULERS = {"hunyuan_dit": "sgm_uniform", "flux": "simple"}
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +37,49 @@ def test_model_is_the_hosts_own_hunyuan_dit(demo):
     assert sum(p.numel() for p in model.model.diffusion_model.parameters()) < 5_000_000
 
 
-def test_stock_nodes_draw_a_picture(demo):
-    model, clip, vae = demo
+def test_model_is_the_hosts_own_flux():
+    model, _, _ = DemoDiTLoader.execute("flux").args
+    assert isinstance(model.model, comfy.model_base.Flux)
+    blocks = model.model.diffusion_model
+    assert (len(blocks.double_blocks), len(blocks.single_blocks)) == (3, 6)
+    assert all(p.isfinite().all() for p in blocks.parameters())
+
+
+def test_node_takes_hunyuan_dit_where_an_old_workflow_names_none():
+    model, clip, _ = DemoDiTLoader.execute().args
+    assert isinstance(model.model, comfy.model_base.HunyuanDiT) and clip.model == "hunyuan_dit"
+    assert DemoDiTLoader.GET_NODE_INFO_V1()["input"]["required"] == {}
+    with pytest.raises(RegionalError, match="hunyuan_dit, flux"):
+        DemoDiTLoader.execute("sdxl")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", MODEL_WEIGHTS)
+def test_weights_are_small_enough_for_a_repository(name):
+    assert MODEL_WEIGHTS[name].stat().st_size <= 16 * 2**20
+
+
+@pytest.mark.parametrize("name", MODEL_WEIGHTS)
+def test_stock_nodes_draw_what_the_prompt_names(name):
+    model, clip, vae = load_demo(name)
     positive = comfy_nodes.CLIPTextEncode().encode(clip, "a red circle on black background")[0]
     negative = comfy_nodes.CLIPTextEncode().encode(clip, "")[0]
     latent = comfy_nodes.EmptyLatentImage().generate(256, 256, 1)[0]
     sampled = comfy_nodes.KSampler().sample(
-        model, 3, 8, 5.0, "euler", "sgm_uniform", positive, negative, latent
+        model, 3, 12, 4.0, "euler", SCHEDULERS[name], positive, negative, latent
     )[0]
     image = comfy_nodes.VAEDecode().decode(vae, sampled)[0]
     assert image.shape == (1, 256, 256, 3)
     assert image.min() >= 0 and image.max() <= 1
     assert sampled["samples"].isfinite().all()
+    found = detect(image[0].numpy())
+    assert found.background == "black"
+    assert found.objects and {o.color for o in found.objects} == {"red"}
 
 
-def test_text_encoder_forms_agree():
-    clip = DemoTextEncoder()
+@pytest.mark.parametrize("name", MODEL_WEIGHTS)
+def test_text_encoder_forms_agree(name):
+    clip = DemoTextEncoder(name)
+    assert clip.clone().model == name
     tokens = clip.tokenize("a red circle")
     assert [t[0] for t in tokens["demo"][0]] == text.tokenize("a red circle")
     cond, pooled = clip.encode_from_tokens(tokens, return_pooled=True)
@@ -71,4 +108,4 @@ def test_encode_then_decode_returns_the_picture(demo):
 
 def test_missing_weights_are_explained():
     with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
-        load_model(Path("nowhere.safetensors"))
+        load_model(path=Path("nowhere.safetensors"))
