@@ -16,5 +16,10 @@ Shape legend, used in every docstring of this package::
     D  width of one head       C  hidden width, C = H * D
     h, w  height and width of the latent
 
-Only ``families/`` and ``host.py`` import ComfyUI; all else is torch alone.
+In joint attention the groups of all texts and of the image become, once per plan, a few *pieces*
+of one sequence (``cascade``), so that a layer launches as many kernels with two regions as with
+sixteen.
+
+Only ``families/`` and ``host.py`` import ComfyUI; the sketch modules need numpy, scipy and Pillow,
+blurred masks kornia, and all else torch alone.
 """

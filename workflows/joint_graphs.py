@@ -53,10 +53,9 @@ def build_joint(schemas: Schemas, setting: JointRegions) -> Graph:
         f"{checkpoint.where()}\n\n{extra}"
         "The rule is the default, **bind**: each region's text and image see each other, the "
         "global prompt keeps its share (*base_ratio*), the image stays open to itself except in "
-        "the middle layers during the first fifth of the denoising; in the second half the model "
-        "runs unpatched.\n\n"
+        "the middle layers during the first fifth of the denoising.\n\n"
         "- Change the sentence in *LLM Progressive Prompt*, or name an endpoint there.\n"
-        "- For attributes that must not mix connect *Rule: Bind* with *release_at* 1.\n"
+        "- If borders show connect *Rule: Bind* with *release_at* 0.5.\n"
         "- *Rule: RPF* is the paper's rule (arXiv 2411.02395) with its published presets."
         + ("\n- *trim_padding* in *Regional Conditioning* is faster." if checkpoint.pads else ""),
         NOTE_PX + 25 * len(checkpoint.files) + (60 if extra else 0),

@@ -25,7 +25,7 @@ class Bind(Rule[str]):
     Text tokens T_r ask [T_r, I_r], global ones [T_0, all image]. Image tokens ask all text that
     owns a share of them, with log-weights log omega_r (``tokens.token_ownership``), and the whole
     image; in the isolated layers, early in the denoising, only their own region's image and,
-    without base ratio, their own text. Later on the model runs unpatched.
+    without base ratio, their own text. Later on the model can run unpatched.
 
     Combines published parts: text binding that outlives the isolation of the image (3DIS-FLUX,
     2501.05131), isolation in the middle layers only (DreamRenderer, 2503.12885), an open image with
@@ -34,7 +34,10 @@ class Bind(Rule[str]):
     Attributes:
         base_ratio: beta, share of the global prompt inside the regions, 0..1.
         isolate_until: part of the denoising (0..1) during which the middle layers are isolated.
-        release_at: part of the denoising (0..1) from which on the model runs unpatched.
+        release_at: part of the denoising (0..1) from which on the model runs unpatched; 1 for
+            never. Where canvas is left over, the global prompt alone unmakes what the regions made:
+            on the tiny trained Flux 0.5 leaves 26 % of the objects right in drawn boxes, 1 leaves
+            60 %; where regions fill the canvas both do alike (40 scenes).
         isolated_layers: (first, last) of the isolated layers, or None for the middle ones: what is
             published for the model's family, else the middle third.
     """
@@ -43,7 +46,7 @@ class Bind(Rule[str]):
 
     base_ratio: float = 0.3
     isolate_until: float = 0.2
-    release_at: float = 0.5
+    release_at: float = 1.0
     isolated_layers: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -85,9 +88,10 @@ class Bind(Rule[str]):
         where = "the middle layers"
         if self.isolated_layers:
             where = f"layers {self.isolated_layers[0]} to {self.isolated_layers[1]}"
+        end = f", unpatched from {self.release_at:.0%} on" if self.release_at < 1.0 else ""
         return (
             f"bind, base ratio {self.base_ratio:g}; image regions isolated in {where} until "
-            f"{self.isolate_until:.0%}, unpatched from {self.release_at:.0%} on"
+            f"{self.isolate_until:.0%}{end}"
         )
 
 
