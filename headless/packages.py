@@ -191,7 +191,8 @@ class Pip:
 
         What an old pip does is right, if slow, so that a failure here is told and passed over.
         """
-        version = re.match(r"pip (\d+)\.(\d+)", self.run(["--version"]))
+        found = [path.name for path in self.site_packages().glob("pip-*.dist-info")]
+        version = re.match(r"pip-(\d+)\.(\d+)", found[0]) if found else None
         if version is None or (int(version[1]), int(version[2])) >= _READS_METADATA_ALONE:
             return
         try:

@@ -95,8 +95,9 @@ def _spread(
     variables: dict[str, str],
 ) -> list[str]:
     """Options that spread the tests over processes, one thread each."""
-    count = min(os.cpu_count() or 1, _MOST_PROCESSES)
-    if count < 2 or any(arg.split("=")[0] in _NOT_SPREAD for arg in arguments):
+    # One more than cores: tests of servers and of the browser wait more than they compute.
+    count = min((os.cpu_count() or 1) + 1, _MOST_PROCESSES)
+    if any(arg.split("=")[0] in _NOT_SPREAD for arg in arguments):
         return []
     if not _has_xdist(environment, variables):
         progress.line("note: without pytest-xdist the tests run in one process, which takes longer")
