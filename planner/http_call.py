@@ -86,19 +86,28 @@ def post_json(
     Raises:
         ChatStopped: `should_stop` returned true.
         ChatDeadlineError: the deadline has passed.
+        Exception: what the call itself could not make a reply of.
     """
-    result: queue.Queue[HttpReply] = queue.Queue(maxsize=1)
+    result: queue.Queue[HttpReply | Exception] = queue.Queue(maxsize=1)
     call = _Call(url, dict(payload), key, direct, connect_timeout_s, deadline, max_bytes)
-    thread = threading.Thread(
-        target=lambda: result.put(call.run()), name="regional-dit-chat", daemon=True
-    )
-    thread.start()
+
+    def work() -> None:
+        try:
+            result.put(call.run())
+        except Exception as error:  # else the caller would wait for it until the deadline
+            result.put(error)
+
+    threading.Thread(target=work, name="regional-dit-chat", daemon=True).start()
     try:
         while True:
             try:
-                return result.get(timeout=_POLL_S)
+                answer = result.get(timeout=_POLL_S)
             except queue.Empty:
                 pass
+            else:
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
             if should_stop():
                 raise ChatStopped("The call to the language model was stopped.")
             if time.monotonic() >= deadline:

@@ -9,6 +9,7 @@ import struct
 import time
 
 import pytest
+from regional_dit.planner import http_call
 from regional_dit.planner.errors import (
     ChatDeadlineError,
     ChatError,
@@ -247,3 +248,20 @@ def test_nobody_listens(make_endpoint, ask):
 def test_text_out_of_range(ask, text):
     with pytest.raises(PlanError):
         ask(text)
+
+
+def test_an_unforeseen_error_of_the_call_reaches_the_caller(monkeypatch) -> None:
+    """It used to stay in its thread, and the caller waited for the whole deadline."""
+
+    def broken(_call: http_call._Call) -> http_call.HttpReply:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(http_call._Call, "run", broken)
+    start = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        http_call.post_json(
+            "http://127.0.0.1:9", {}, key="", direct=True, connect_timeout_s=1.0,
+            deadline=start + 60.0, max_bytes=100, should_stop=lambda: False,
+            waiting=lambda _pieces: None,
+        )  # fmt: skip
+    assert time.monotonic() - start < 30.0
