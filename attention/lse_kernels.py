@@ -118,16 +118,18 @@ def _fault(kernel: Kernel, device: torch.device, dtype: torch.dtype, width: int)
     shape = (1, 2, 80, width)
     q, k, v = (torch.randn(shape, generator=generator).to(device, dtype) for _ in range(3))
     try:
-        out, lse = kernel.run(q, k, v, width**-0.5)
-        scores = q.float() @ k.float().transpose(-1, -2) * width**-0.5
-        expected = scores.softmax(-1) @ v.float(), scores.logsumexp(-1)
-        return _difference((out.float(), expected[0]), (lse, expected[1]))
+        return fault_of(kernel.run(q, k, v, width**-0.5), q, k, v)
     except Exception as error:  # whatever a foreign kernel raises, another one can do its work
         return f"{type(error).__name__}: {error}"
 
 
-def _difference(*pairs: tuple[torch.Tensor, torch.Tensor]) -> str | None:
-    for got, expected in pairs:
+def fault_of(
+    result: tuple[torch.Tensor, torch.Tensor], q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+) -> str | None:
+    """How a kernel's (out, lse) differs from the written-out form; None if it does not."""
+    scores = q.float() @ k.float().transpose(-1, -2) * q.shape[-1] ** -0.5
+    wanted = scores.softmax(-1) @ v.float(), scores.logsumexp(-1)
+    for got, expected in zip(result, wanted, strict=True):
         if got.shape != expected.shape:
             return f"its result is of shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
         apart = float((got.float() - expected).abs().max())

@@ -32,8 +32,14 @@ import json, sys
 from importlib import metadata
 try:
     from packaging.requirements import Requirement
-except ImportError:  # a bare Python; every pip carries it
-    from pip._vendor.packaging.requirements import Requirement
+except ImportError:
+    try:  # a bare Python; every pip carries it
+        from pip._vendor.packaging.requirements import Requirement
+    except ImportError:  # an environment without pip, as uv makes them: the one that venv unpacks
+        import ensurepip, pathlib
+        bundled = pathlib.Path(ensurepip.__file__).with_name("_bundled").glob("pip-*.whl")
+        sys.path += map(str, bundled)
+        from pip._vendor.packaging.requirements import Requirement
 missing = []
 for line in json.loads(sys.argv[1]):
     wanted = Requirement(line)

@@ -68,8 +68,9 @@ class ExistingTorch:
 def existing(named: Path | None) -> ExistingTorch | None:
     """A usable torch with its torchvision, in the first of these Pythons that has one.
 
-    Order: the one that ``--python`` names; the active virtual or conda environment's; the one that
-    runs this. Usable means: of a version that ``pins.txt`` allows, and both import.
+    The one that ``--python`` names and no other; else the active virtual or conda environment's,
+    then the one that runs this. Usable means: of a version that ``pins.txt`` allows, and both
+    import.
 
     Args:
         named: what ``--python`` names.
@@ -91,7 +92,7 @@ def _pythons(named: Path | None) -> Iterator[Path]:
         if prefix
         for path in (venv_python(Path(prefix)), Path(prefix) / "python.exe")
     ]
-    for python in (*([named] if named else []), *inside, Path(sys.executable)):
+    for python in [named] if named else [*inside, Path(sys.executable)]:
         if python.is_file() and python not in seen:
             seen.add(python)
             yield python

@@ -302,6 +302,21 @@ class TestTorchOfAnotherPython:
         monkeypatch.delenv("VIRTUAL_ENV")
         assert torch_choice.existing(None) is None
 
+    def test_a_named_python_without_torch_is_not_passed_over(
+        self, machine: Machine, theirs: Path, fresh_venv: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The environment is to be made with it, not with another one that has a torch."""
+        monkeypatch.setenv("VIRTUAL_ENV", str(theirs.parent.parent))
+        assert torch_choice.existing(None) is not None
+        assert torch_choice.existing(paths.venv_python(fresh_venv)) is None
+
+    def test_without_pip(self, theirs: Path) -> None:
+        """As uv makes environments."""
+        for folder in theirs.parent.parent.rglob("site-packages/pip*"):
+            shutil.rmtree(folder)
+        found = torch_choice.existing(theirs)
+        assert found is not None and found.torch == "2.9.0"
+
     def test_too_old_is_not_used(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch, theirs: Path
     ) -> None:
