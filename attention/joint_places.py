@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
 
 from .call_plan import LayerJob
-from .cascade import Piece, pieces
+from .cascade import pieces
 from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .partial import WithLse
+from .pieces import General, Packed, Piece, Zeros
 from .registers import REGISTERS, register_group
+from .segments import Segments
 from .sequence import Span, Spans, TokenLayout, Tokens, merged_spans, span_positions
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ class Places:
         ]
         # By id of the groups, which the call keeps alive, and of the layout.
         self._pieces: dict[tuple[int, int], tuple[Piece, ...]] = {}
+        self._steps: dict[int, list[tuple[slice, list[Piece]]]] = {}  # by layer
 
     def attend(
         self,
@@ -86,35 +90,48 @@ class Places:
     ) -> torch.Tensor:
         """[B, H, S, D] each -> [B, S, C]. Padding and texts that no later layer uses get zeros."""
         batch, heads, n_tokens, head_dim = q.shape
-        out = q.new_zeros(batch, n_tokens, heads * head_dim)
+        out = torch.empty(batch, n_tokens, heads * head_dim, dtype=q.dtype, device=q.device)
+        if layer not in self._steps:
+            self._steps[layer] = list(self._steps_of(layer))
+        for rows, steps in self._steps[layer]:
+            every = rows.start == 0 and rows.stop == batch
+            own = (out, q, k, v) if every else (out[rows], q[rows], k[rows], v[rows])
+            for piece in steps:
+                piece.run(*own, attention, partial)
+        return out
 
-        def as_stock(rows: slice, asking: Tokens, seen: Tokens) -> None:
-            answer = attention(asking.of(q[rows]), seen.of(k[rows]), seen.of(v[rows]))
-            asking.write(out[rows], answer)
-
+    def _steps_of(self, layer: int) -> Iterator[tuple[slice, list[Piece]]]:
+        """What each range of rows runs in a layer, one after the other."""
         for rows in self._call.plain:
-            as_stock(rows, self._stock, self._stock)
+            yield rows, self._filled([_as_stock(self._stock, self._stock)])
         for row, layouts, streamed in zip(
             self._call.regional, self.layouts, self._streamed, strict=True
         ):
-            rows, job = row.rows, row.jobs.get(layer)
-            own = out[rows], q[rows], k[rows], v[rows]
+            job = row.jobs.get(layer)
+            steps: list[Piece] = []
             if job is None and not streamed:
-                as_stock(rows, self._stock, self._stock)
+                steps.append(_as_stock(self._stock, self._stock))
             for set_id, texts in row.sets.items():
                 active = job is not None and id(job.texts) == set_id
                 if active or layer < texts.last_layer:
                     groups = job.groups if job is not None and active else texts.idle
-                    for piece in self._pieces_of(groups, layouts[set_id], registers=active):
-                        piece.run(*own, attention, partial)
+                    steps += self._pieces_of(groups, layouts[set_id], registers=active)
             if streamed:
-                layout = next(iter(layouts.values()))
-                for piece in self._pieces_of(_stream_groups(job), layout):
-                    piece.run(*own, attention, partial)
+                steps += self._pieces_of(_stream_groups(job), next(iter(layouts.values())))
             alone = self._references if job is not None else self._always
             if alone.count and (job is not None or streamed):
-                as_stock(rows, alone, self._stock_stream if streamed else self._stock)
-        return out
+                steps.append(_as_stock(alone, self._stock_stream if streamed else self._stock))
+            yield row.rows, self._filled(steps)
+
+    def _filled(self, steps: list[Piece]) -> list[Piece]:
+        """The steps, after one that fills what none of them answers with zeros."""
+        answers = [step.queries.where for step in steps if not isinstance(step, General)]
+        rest = torch.arange(self._n_tokens)
+        if len(answers) == len(steps):  # what others answer changes with the step: it is not asked
+            unanswered = torch.ones(self._n_tokens, dtype=torch.bool)
+            unanswered[torch.cat([rest[:0], *answers])] = False
+            rest = unanswered.nonzero()[:, 0]
+        return [Zeros(Tokens.at(rest, self._device)), *steps] if rest.numel() else steps
 
     def _pieces_of(
         self, groups: Groups, layout: TokenLayout, *, registers: bool = False
@@ -125,6 +142,10 @@ class Places:
             asking = (*groups, *register_group(groups, n_image, more, self._device))
             self._pieces[key] = pieces(asking, layout, self._n_tokens, self._device)
         return self._pieces[key]
+
+
+def _as_stock(asking: Tokens, seen: Tokens) -> Packed:
+    return Packed(asking, seen, Segments((asking.count,), (seen.count,)))
 
 
 def speaks_of_stream(groups: Groups) -> bool:

@@ -24,6 +24,16 @@ class Piece(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Zeros:
+    """Tokens that nobody answers."""
+
+    queries: Tokens
+
+    def run(self, out: torch.Tensor, q, k, v, attention: Attention, partial: WithLse) -> None:
+        self.queries.clear(out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Packed:
     """Plain groups one behind the other; one group alone is the simplest case of it."""
 
@@ -48,25 +58,46 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
-    """Texts that disjoint parts of the queries see, packed.
+    """Keys that disjoint parts of the queries see, packed.
 
     Attributes:
-        queries: those that see one, in the order of their texts.
-        keys: the texts.
+        queries: those that see any, in the order of their keys; None: all, in this order already.
+        keys: places of the keys.
         segments: their lengths.
         place: [Q] where the answer of each query lies among the packed ones; 0 where it has none,
-            which its weight of zero then takes out.
+            which its weight of zero then takes out. None: they lie in order.
     """
 
-    queries: Tokens
+    queries: Tokens | None
     keys: Tokens
     segments: Segments
-    place: torch.Tensor
+    place: Tokens | None
 
     def run(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, partial: WithLse) -> Partial:
-        asked = (self.queries.of(q), self.keys.of(k), self.keys.of(v))
-        out, lse = self.segments.attend_with_lse(*asked, partial)
-        return out.index_select(2, self.place), lse.index_select(2, self.place)
+        asked = q if self.queries is None else self.queries.rows(q)
+        out, lse = self.segments.attend_with_lse(
+            asked, self.keys.rows(k), self.keys.rows(v), partial
+        )
+        if self.place is None:
+            return out, lse
+        return self.place.rows(out), self.place.of(lse)
+
+
+Part = Dense | Ranked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """Parts that are merged at a time.
+
+    Attributes:
+        parts: of the merge, besides what the ones before gave.
+        shift: [parts, 1, 1, Q or 1] float32 log-weights to add to each part's log-sum-exp; -inf
+            where a query does not see it. Row 0 is that of the result so far, where there is one.
+    """
+
+    parts: tuple[Part, ...]
+    shift: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,24 +105,32 @@ class Merged:
     """One softmax over parts that are computed apart.
 
     Attributes:
-        queries: of the group.
-        chunks: what is merged at a time, and the log-weights [parts, 1, 1, Q or 1] to add to each
-            part's log-sum-exp; -inf where a query does not see it. In all but the first chunk row 0
-            is that of the result so far.
+        queries: first those of other, plain groups, then those of the merge.
+        alone: how many the first are.
+        first: part that all of these queries run, which is all that the plain ones need.
+        rounds: the other parts.
     """
 
     queries: Tokens
-    chunks: tuple[tuple[tuple[Dense | Ranked, ...], torch.Tensor], ...]
+    alone: int
+    first: Ranked | None
+    rounds: tuple[Round, ...]
 
     def run(self, out: torch.Tensor, q, k, v, attention: Attention, partial: WithLse) -> None:
-        asked = self.queries.of(q)
-        result: Partial | None = None
-        for parts, shift in self.chunks:
-            found = [] if result is None else [result]
-            found += [part.run(asked, k, v, partial) for part in parts]
-            result = _merge(found, shift, want_lse=parts is not self.chunks[-1][0])
-        if result is not None:
-            self.queries.write_heads(out, result[0])
+        asked = self.queries.rows(q)
+        merging = asked[:, :, self.alone :]
+        found: list[Partial] = []
+        if self.first is None:
+            answer = torch.empty_like(asked)
+        else:
+            answer, lse = self.first.run(asked, k, v, partial)
+            found = [(answer[:, :, self.alone :], lse[:, :, self.alone :])]
+        for step in self.rounds:
+            found += [part.run(merging, k, v, partial) for part in step.parts]
+            into = answer[:, :, self.alone :] if step is self.rounds[-1] else None
+            found = [_merge(found, step.shift, into)]
+        by_head = out.unflatten(2, (q.shape[1], -1))
+        self.queries.write(by_head, answer.transpose(1, 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,10 +157,15 @@ class General:
         return any(group.shared is not None for group in self.groups)
 
 
-def _merge(parts: Sequence[Partial], shift: torch.Tensor, *, want_lse: bool) -> Partial:
+def _merge(parts: Sequence[Partial], shift: torch.Tensor, into: torch.Tensor | None) -> Partial:
+    """The parts' sum by their shares, in float32; in the parts' dtype where it goes ``into``."""
+    if len(parts) == 1 and into is not None:
+        into.copy_(parts[0][0])
+        return parts[0]
     lse = torch.stack([part for _, part in parts]).add_(shift)
-    shares = lse.softmax(0).to(parts[0][0].dtype)[..., None]
-    out = parts[0][0] * shares[0]
-    for (part, _), share in zip(parts[1:], shares[1:], strict=True):
-        out.addcmul_(part, share)
-    return out, lse.logsumexp(0) if want_lse else lse[0]
+    shares = lse.softmax(0)[..., None]
+    total = parts[0][0] * shares[0]
+    for index, (part, _) in enumerate(parts[1:], start=1):
+        last = into is not None and index == len(parts) - 1
+        total = torch.addcmul(total, part, shares[index], out=into if last else total)
+    return total, lse.logsumexp(0) if into is None else lse[0]

@@ -6,9 +6,10 @@ the device has such a kernel (``torch.nn.attention.varlen``, CUDA), else a call 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -32,6 +33,13 @@ class Segments:
 
     queries: tuple[int, ...]
     keys: tuple[int, ...]
+
+    @classmethod
+    def of(cls, parts: Iterable[Any]) -> Segments:
+        """Of things with ``queries`` [Q] and ``keys`` [T]."""
+        listed = [(part.queries.numel(), part.keys.numel()) for part in parts]
+        queries, keys = zip(*listed, strict=True)
+        return cls(queries, keys)
 
     @cached_property
     def are_alike(self) -> bool:
@@ -74,23 +82,16 @@ class Segments:
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, partial: WithLse
     ) -> Partial:
         """The same with its log-sum-exp: [B, H, sum of queries, D] and [B, H, sum of queries]."""
-        if len(self.queries) > 1 and self.are_alike:
-            out, lse = partial(*(self._stacked(t) for t in (q, k, v)))
-            return self._flat(out, q.shape[0]), self._flat(lse[..., None], q.shape[0])[..., 0]
         if len(self.queries) > 1 and varlen.is_usable(q):
             return varlen.attend_with_lse(q, k, v, self.queries, self.keys, partial.scale)
         outs, lses = zip(*(partial(*part) for part in self._parts(q, k, v)), strict=True)
-        return _joined(outs, 2), _joined(lses, 2)
+        return _joined([out.transpose(1, 2) for out in outs], 1).transpose(1, 2), _joined(lses, 2)
 
     def _stacked(self, x: torch.Tensor) -> torch.Tensor:
         """[B, H, n * T, D] -> [B * n, H, T, D]."""
         batch, heads, _, width = x.shape
         apart = x.unflatten(2, (len(self.queries), -1)).transpose(1, 2)
         return apart.reshape(batch * len(self.queries), heads, -1, width)
-
-    def _flat(self, x: torch.Tensor, batch: int) -> torch.Tensor:
-        """[B * n, H, T, D] -> [B, H, n * T, D]."""
-        return x.unflatten(0, (batch, -1)).transpose(1, 2).flatten(2, 3)
 
     def _parts(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor

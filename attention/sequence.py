@@ -108,10 +108,20 @@ def span_positions(spans: Spans) -> torch.Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
-    """A set of places along the token axis: a slice where they are one piece, else an index."""
+    """A set of places along the token axis.
+
+    Attributes:
+        index: a slice where they are one piece, else [T] int64 on the device.
+        where: [T] int64 on the CPU.
+    """
 
     index: slice | torch.Tensor
-    count: int
+    where: torch.Tensor
+
+    @property
+    def count(self) -> int:
+        """T."""
+        return self.where.numel()
 
     @classmethod
     def at(cls, positions: torch.Tensor, device: torch.device) -> Tokens:
@@ -119,8 +129,8 @@ class Tokens:
         count = positions.numel()
         first = int(positions[0]) if count else 0
         if torch.equal(positions, torch.arange(first, first + count)):
-            return cls(slice(first, first + count), count)
-        return cls(positions.to(device), count)
+            return cls(slice(first, first + count), positions)
+        return cls(positions.to(device), positions)
 
     def of(self, x: torch.Tensor) -> torch.Tensor:
         """The tokens of [B, H, S, D]; a view where they are one piece."""
@@ -128,20 +138,25 @@ class Tokens:
             return x[:, :, self.index]
         return x.index_select(2, self.index)
 
+    def rows(self, x: torch.Tensor) -> torch.Tensor:
+        """The same with the heads of a token side by side in memory, as packed sequences lie."""
+        if isinstance(self.index, slice):
+            return x[:, :, self.index]
+        return x.transpose(1, 2).index_select(1, self.index).transpose(1, 2)
+
     def write(self, out: torch.Tensor, value: torch.Tensor) -> None:
-        """Put [B, T, C] to these places of [B, S, C]."""
+        """Put [B, T, ...] to these places of [B, S, ...]."""
         if isinstance(self.index, slice):
             out[:, self.index] = value
         else:
             out.index_copy_(1, self.index, value)
 
-    def write_heads(self, out: torch.Tensor, value: torch.Tensor) -> None:
-        """Put [B, H, T, D] to these places of [B, S, H * D]."""
-        target = out.unflatten(2, (value.shape[1], -1)).transpose(1, 2)
+    def clear(self, out: torch.Tensor) -> None:
+        """Zeros at these places of [B, S, C]."""
         if isinstance(self.index, slice):
-            target[:, :, self.index] = value
+            out[:, self.index] = 0.0
         else:
-            target.index_copy_(2, self.index, value)
+            out.index_fill_(1, self.index, 0.0)
 
 
 class SequenceKeys:

@@ -41,29 +41,17 @@ def attend_with_lse(
     Returns:
         [B, H, sum of queries, D] in q's dtype, and [B, H, sum of queries] float32.
     """
-    where = _starts(queries, q.device), _starts(keys, q.device), max(queries), max(keys)
-    rows = [_one_row(q[i], k[i], v[i], where, scale) for i in range(q.shape[0])]
-    if len(rows) == 1:
-        return rows[0][0][None], rows[0][1][None]
-    return torch.stack([out for out, _ in rows]), torch.stack([lse for _, lse in rows])
-
-
-def _one_row(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    where: tuple[torch.Tensor, torch.Tensor, int, int],
-    scale: float | None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """[H, T, D] of one batch row; ``where`` is the starts and the longest of queries and keys."""
     from torch.nn.attention.varlen import AuxRequest, varlen_attn
 
+    batch, heads = q.shape[:2]
     options: dict[str, Any] = {"scale": scale, "return_aux": AuxRequest(lse=True)}
-    if k.shape[0] != q.shape[0]:
+    if k.shape[1] != heads:
         options["enable_gqa"] = True
-    asked, keys, values = (t.transpose(0, 1) for t in (q, k, v))
-    out, lse = varlen_attn(asked, keys, values, *where, **options)
-    return out.transpose(0, 1), lse
+    asked, seen, values = (t.transpose(1, 2).flatten(0, 1) for t in (q, k, v))
+    where = _starts(queries * batch, q.device), _starts(keys * batch, q.device)
+    out, lse = varlen_attn(asked, seen, values, *where, max(queries), max(keys), **options)
+    apart = out.unflatten(0, (batch, -1)).transpose(1, 2)
+    return apart, lse.unflatten(1, (batch, -1)).transpose(0, 1)
 
 
 @cache
@@ -78,7 +66,7 @@ def _fault(device: torch.device, dtype: torch.dtype, width: int) -> str | None:
     generator = torch.Generator().manual_seed(0)
     queries, keys = (5, 33, 80), (16, 7, 129)
     q, k, v = (
-        torch.randn(1, 2, sum(lengths), width, generator=generator).to(device, dtype)
+        torch.randn(2, 2, sum(lengths), width, generator=generator).to(device, dtype)
         for lengths in (queries, keys, keys)
     )
     fault = None

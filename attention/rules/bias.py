@@ -19,6 +19,7 @@ from .settings import region_weights
 
 BIASED, OPEN = "biased", "open"
 LIMIT = 50.0  # beyond this a bias is as good as a mask
+NEGLIGIBLE = 1e-6  # a bias below this is lost in the rounding of float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,43 +82,49 @@ class Bias(Rule[str]):
         coverage = token_coverage(regions, grid)
         members = region_members(torch.cat([torch.ones_like(coverage[:1]), coverage]))
         asking = [
-            Group((*texts, *self._image_blocks(inside, weight, coverage.shape[1])), source=r)
+            Group((*texts, *self._image_blocks(inside, weight)), source=r)
             for r, (inside, weight) in enumerate(zip(members, weights.tolist(), strict=True), 1)
         ]
         return (base, *asking, Group(self._text_blocks(coverage * weights[:, None])))
 
     def _text_blocks(self, shares: torch.Tensor) -> tuple[KeyBlock, ...]:
-        """What image tokens see, with shares a_r m_r [R, N]."""
-        others = shares.sum(0) - shares
-        biases = self.own * shares + self.other * others
-        regional = (
-            KeyBlock(r, log_weight=bias if bool(bias.any()) else None)
-            for r, bias in enumerate(biases, start=1)
-        )
-        return (KeyBlock(BASE), *regional, KeyBlock(IMAGE))
+        """What image tokens see, with shares a_r m_r [R, N].
 
-    def _image_blocks(
-        self, inside: torch.Tensor | None, weight: float, n_tokens: int
-    ) -> tuple[KeyBlock, ...]:
-        """What a regional text sees of the image."""
+        All regional texts with b- sum_s a_s m_s, and T_r once more, so that b+ takes the place of
+        b- for its share: the weights of one text listed twice add up.
+        """
+        n_tokens = shares.shape[1]
+        far = self.other * shares.sum(0)
+        blocks = [KeyBlock(BASE), KeyBlock(IMAGE)]
+        for r, share in enumerate(shares, start=1):
+            blocks.append(KeyBlock(r, log_weight=far if bool(far.any()) else None))
+            nearer = (self.own - self.other) * share
+            inside = (nearer > NEGLIGIBLE).nonzero()[:, 0]
+            if inside.numel():
+                queries = unless_all(inside, n_tokens)
+                weight = far[inside] + _log_expm1(nearer[inside])
+                blocks.append(KeyBlock(r, None, queries, weight))
+        return tuple(blocks)
+
+    def _image_blocks(self, inside: torch.Tensor | None, weight: float) -> tuple[KeyBlock, ...]:
+        """What a regional text sees of the image: all of it, and its own part once more."""
         if inside is None:
-            return (_image_block(None, self.own * weight),)
-        is_outside = torch.ones(n_tokens, dtype=torch.bool)
-        is_outside[inside] = False
-        outside = unless_all(is_outside.nonzero()[:, 0], n_tokens)
-        if outside is None:
-            return (_image_block(None, self.other * weight),)
-        # Reference images and registers go with one of the two: the nearer one.
-        return (
-            _image_block(inside, self.own * weight),
-            _image_block(outside, self.other * weight, bare=True),
-        )
+            return (_image_block(self.own * weight),)
+        far = _image_block(self.other * weight)
+        nearer = torch.tensor([(self.own - self.other) * weight])
+        if not inside.numel() or nearer <= NEGLIGIBLE:
+            return (far,)
+        return far, KeyBlock(IMAGE, inside, log_weight=self.other * weight + _log_expm1(nearer))
 
     def describe(self) -> str:
         where = "all blocks" if self.single_blocks else "double blocks"
         return f"bias in {where}, {self.own:+g} inside, {self.other:+g} outside"
 
 
-def _image_block(tokens: torch.Tensor | None, bias: float, *, bare: bool = False) -> KeyBlock:
-    log_weight = torch.tensor([bias]) if bias else None
-    return KeyBlock(IMAGE, tokens, log_weight=log_weight, bare=bare)
+def _image_block(bias: float) -> KeyBlock:
+    return KeyBlock(IMAGE, log_weight=torch.tensor([bias]) if bias else None)
+
+
+def _log_expm1(x: torch.Tensor) -> torch.Tensor:
+    """log(e^x - 1) for x > 0 of any size."""
+    return x + (-torch.expm1(-x)).log()
