@@ -82,20 +82,25 @@ def attend(
     batch, heads, n_tokens, head_dim = q.shape
     source = SeparateTexts(keys) if isinstance(keys, Sequence) else keys
     if len(groups) == 1 and groups[0].queries is None:
-        return _one_group(q, source, groups[0], attention, partial)
-    out = q.new_zeros(batch, n_tokens, heads * head_dim)
+        return _one_group(q, source, groups[0], attention, partial).to(q.dtype)
     disjoint = all(group.queries is not None for group in groups)  # see ``Group.weight``
+    summed = not disjoint or any(group.weight is not None for group in groups)
+    out = q.new_zeros(batch, n_tokens, heads * head_dim, dtype=_summing(q) if summed else q.dtype)
     for group in groups:
+        asked = q if group.queries is None else q.index_select(2, group.queries)
+        result = _one_group(asked, source, group, attention, partial).to(out.dtype)
         if group.queries is None:
-            out += _one_group(q, source, group, attention, partial)
+            out += result
+        elif group.weight is None and disjoint:
+            out.index_copy_(1, group.queries, result)
         else:
-            picked = q.index_select(2, group.queries)
-            result = _one_group(picked, source, group, attention, partial)
-            if group.weight is None and disjoint:
-                out.index_copy_(1, group.queries, result)
-            else:
-                out.index_add_(1, group.queries, result)
-    return out
+            out.index_add_(1, group.queries, result)
+    return out.to(q.dtype)
+
+
+def _summing(q: torch.Tensor) -> torch.dtype:
+    """In which shares and what they weight are added up: the sum is rounded once."""
+    return torch.promote_types(q.dtype, torch.float32)
 
 
 def _one_group(
@@ -111,9 +116,7 @@ def _one_group(
         out = attention(q, k, v)
     else:
         out = _merge(q, keys, group.blocks, partial)
-    if group.weight is None:
-        return out
-    return out * group.weight[:, None].to(out.dtype)
+    return out if group.weight is None else out * group.weight[:, None]
 
 
 def is_plain(group: Group) -> bool:
@@ -151,11 +154,14 @@ def _merge(
             who = slice(None) if block.queries is None else block.queries
             lse = lse + block.to_max * largest[..., who] + block.to_min * smallest[..., who]
         if block.queries is None:
-            result = (out, lse) if result is None else merged_pair(result, (out, lse))
+            if result is None:
+                result = out.to(_summing(q)), lse
+            else:
+                result = merged_pair(result, (out, lse))
             continue
         if result is None:
             unseen = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
-            result = torch.zeros_like(q), unseen
+            result = torch.zeros_like(q, dtype=_summing(q)), unseen
         before = result[0].index_select(2, block.queries), result[1].index_select(2, block.queries)
         for whole, part in zip(result, merged_pair(before, (out, lse)), strict=True):
             whole.index_copy_(2, block.queries, part)
@@ -166,10 +172,11 @@ def _merge(
 def merged_pair(first: Partial, second: Partial) -> Partial:
     """Two partial results of the same queries as one, by their log-sum-exp.
 
-    The first may be of queries that have seen nothing yet (-inf); the second must be finite.
+    The first, in float32, may be of queries that have seen nothing yet (-inf); the second must be
+    finite.
     """
-    share = torch.sigmoid(second[1] - first[1])
-    out = torch.lerp(first[0], second[0], share.to(first[0].dtype)[..., None])
+    share = torch.sigmoid(second[1] - first[1])[..., None]
+    out = torch.addcmul(first[0], second[0] - first[0], share)
     return out, torch.logaddexp(first[1], second[1])
 
 

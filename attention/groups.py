@@ -117,9 +117,9 @@ class Group:
             self,
             blocks=tuple(block.to(device) for block in self.blocks),
             queries=_moved(self.queries, device),
-            weight=None if self.weight is None else self.weight.to(device, dtype),
+            weight=_moved(self.weight, device),
             query_scale=None if self.query_scale is None else self.query_scale.to(device, dtype),
-            shared=None if self.shared is None else self.shared.to(device, dtype),
+            shared=_moved(self.shared, device),
         )
 
 
@@ -137,7 +137,8 @@ Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 def groups_to(groups: Groups, device: torch.device, dtype: torch.dtype) -> Groups:
     """The same groups with their index and weight tensors where, and as what, attention computes.
 
-    Log-weights stay float32: they are added to scores, which backends keep in float32.
+    Weights stay float32: log-weights are added to scores, which backends keep in float32, and
+    shares weight outputs, whose sum is rounded once.
     """
     return tuple(group.to(device, dtype) for group in groups)
 

@@ -148,8 +148,7 @@ class General:
         put(out, spans, result)
         for group in self.groups:
             if group.shared is not None:
-                weighted = result * group.shared[:, None].to(result.dtype)
-                add(out, self.layout.of(IMAGE), weighted)
+                add(out, self.layout.of(IMAGE), result * group.shared[:, None])
 
     @property
     def adds(self) -> bool:
