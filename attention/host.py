@@ -126,7 +126,7 @@ def _memory_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
 
 
 def _with_text(
-    family: Family, model: Any, patches: Sequence[RegionalPatch], noise_shape: Sequence[int]
+    family: JointFamily, model: Any, patches: Sequence[RegionalPatch], noise_shape: Sequence[int]
 ) -> list[int]:
     """The shape of a latent with as many more tokens as the regional prompts have."""
     size = tuple(noise_shape[2:])
@@ -134,7 +134,7 @@ def _with_text(
     used = {id(patch.prompts): patch.prompts for patch in patches if not patch.is_noop}
     tokens: Counter[str] = Counter()  # of the rows that each global prompt has
     for prompts in used.values():
-        tokens[prompts.uid] += sum(text["cross_attn"].shape[1] for text in prompts.texts)
+        tokens[prompts.uid] += sum(family.text_tokens(model, text) for text in prompts.texts)
     longest = max(tokens.values(), default=0)  # to which the other rows are padded
     columns = -(-longest // (grid.frames * grid.rows))
     return [*noise_shape[:-1], size[-1] + columns * grid.patch]

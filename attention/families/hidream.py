@@ -51,6 +51,10 @@ class HiDream(JointFamily):
     def text_lengths(self, model: Any, states: TwoTexts) -> Lengths:
         return states.t5.shape[1], states.llama.shape[2]
 
+    def text_tokens(self, model: Any, text: Text) -> int:
+        llama = text["conditioning_llama3"].shape[2]
+        return super().text_tokens(model, text) + llama  # which lies in the sequence twice
+
     def base_lengths(self, model: Any, inputs: CallInputs) -> Lengths:
         return inputs.context.shape[1], inputs.extra[LLAMA].shape[2]
 

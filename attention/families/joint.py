@@ -83,6 +83,10 @@ class JointFamily(ABC):
         """Tokens that a regional text takes in each text stream of the sequence."""
         return (states.shape[1],)
 
+    def text_tokens(self, model: Any, text: Text) -> int:
+        """Tokens that a regional text adds to the sequence, for the host's memory estimate."""
+        return sum(self.text_lengths(model, self.text_states(model, text, torch.device("cpu"))))
+
     def base_lengths(self, model: Any, inputs: CallInputs) -> Lengths:
         """The same of the conditioning's own text."""
         return (inputs.context.shape[1],)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
 from regional_dit.attention.host import install
+from regional_dit.attention.joint_call import JointCall
 from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
@@ -67,6 +68,26 @@ def test_the_request_grows_with_the_regions(family, requests, shapes):
         per_pixel = needed[0] / (stock[0] * stock[-1] * stock[-2])
         for memory, shape in zip(needed, shapes, strict=True):
             assert memory == pytest.approx(per_pixel * shape[0] * shape[-1] * shape[-2])
+
+
+@pytest.mark.parametrize("family", ["Flux", "HiDream", "Lumina 2", "Z-Image"])
+def test_the_request_counts_every_text_stream(family, shapes, monkeypatch):
+    """As many tokens as the attention's sequence grows by: HiDream has T5 once and Llama twice."""
+    case = shared_case(family)
+    longest: list[int] = []
+    real = JointCall.places
+
+    def spy(call, layer, n_tokens, *args):
+        longest[-1] = max(longest[-1], n_tokens)
+        return real(call, layer, n_tokens, *args)
+
+    monkeypatch.setattr(JointCall, "places", spy)
+    for n in (1, 9):
+        longest.append(0)
+        case.sample(case.patch(case.model, [LEFT] * n, HARD), steps=1)
+    one, nine = shapes
+    added = (nine[-1] - one[-1]) * one[-2] // TOKEN_AREA
+    assert abs(added - (longest[1] - longest[0])) < one[-2] // 2  # rounded up to a column
 
 
 def test_texts_that_share_rows_add_up_and_others_do_not(shapes):
