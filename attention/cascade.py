@@ -33,6 +33,10 @@ _MOST_COPIED = 1.5
 # image is attended once for all, at the price of a merge.
 _MANY = 3
 
+# Queries of a call by itself come in multiples of this, the last one repeated: backends that plan
+# by shape (cuDNN) then meet few shapes, whatever is drawn.
+STEP = 64
+
 
 def pieces(
     groups: Groups, layout: TokenLayout, n_tokens: int, device: torch.device
@@ -136,4 +140,8 @@ def _packed(
 
 def _pack(own: Sequence[Segment], device: torch.device) -> Packed:
     queries, keys = (torch.cat([getattr(s, name) for s in own]) for name in ("queries", "keys"))
-    return Packed(Tokens.at(queries, device), Tokens.at(keys, device), Segments.of(own))
+    asked = Tokens.at(queries, device)
+    if len(own) == 1 and not isinstance(asked.index, slice):  # what is gathered can be padded
+        asked = Tokens.at(torch.cat([queries, queries[-1:].expand(-len(queries) % STEP)]), device)
+    sizes = (asked.count,) if len(own) == 1 else tuple(len(s.queries) for s in own)
+    return Packed(asked, Tokens.at(keys, device), Segments(sizes, tuple(len(s.keys) for s in own)))

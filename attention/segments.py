@@ -1,7 +1,7 @@
 """Attention of several short sequences that lie one behind the other, in few kernel launches.
 
-Sequences of equal lengths become the batch of one call; unequal ones one variable-length call where
-the device has such a kernel (``torch.nn.attention.varlen``, CUDA), else a call each.
+They are one variable-length call where the device has such a kernel (``torch.nn.attention.varlen``,
+CUDA); else those of equal lengths become the batch of one call, and others a call each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from . import varlen
+from . import lse_kernels, varlen
 from .groups import Attention
 from .partial import Partial, WithLse
 
@@ -70,12 +70,14 @@ class Segments:
         Returns:
             [B, sum of queries, C].
         """
-        if len(self.queries) > 1 and self.are_alike:
+        several = len(self.queries) > 1
+        packed = several and (self.are_short and varlen.is_usable(q))
+        if packed or (several and lse_kernels.plans_by_shape(q, partial.host)):
+            out, _ = self.attend_with_lse(q, k, v, partial)
+            return out.transpose(1, 2).flatten(2)
+        if several and self.are_alike:
             stacked = attention(*(self._stacked(t) for t in (q, k, v)))
             return stacked.reshape(q.shape[0], q.shape[2], -1)
-        if len(self.queries) > 1 and self.are_short and varlen.is_usable(q):
-            out, _ = varlen.attend_with_lse(q, k, v, self.queries, self.keys, partial.scale)
-            return out.transpose(1, 2).flatten(2)
         return _joined([attention(*part) for part in self._parts(q, k, v)], 1)
 
     def attend_with_lse(
