@@ -16,7 +16,7 @@ import torch
 
 from .errors import HostError
 from .joint_call import JointCall, Layout
-from .sequence import Spans, merged_spans, take
+from .sequence import Spans, merged_spans
 
 
 class BaseStream:
@@ -86,7 +86,8 @@ class BaseStream:
         return [*ranges, *more]
 
     def _image(self, x: torch.Tensor, dim: int) -> torch.Tensor:
-        return take(x, merged_spans(self._image_spans(x.shape[dim])), dim)
+        spans = merged_spans(self._image_spans(x.shape[dim]))
+        return torch.cat([x.narrow(dim, start, stop - start) for start, stop in spans], dim)
 
     def _image_spans(self, n_tokens: int) -> Spans:
         layout = self._layout(n_tokens)

@@ -11,7 +11,7 @@ from .call_plan import LayerJob
 from .cascade import pieces
 from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .partial import WithLse
-from .pieces import General, Packed, Piece, Zeros
+from .pieces import Merged, Packed, Piece, Zeros
 from .registers import REGISTERS, register_group
 from .segments import Segments
 from .sequence import Span, Spans, TokenLayout, Tokens, merged_spans, span_positions
@@ -125,13 +125,13 @@ class Places:
 
     def _filled(self, steps: list[Piece]) -> list[Piece]:
         """The steps, after one that fills what none of them answers with zeros."""
-        answers = [step.queries.where for step in steps if not isinstance(step, General)]
+        answers = [step.queries.where for step in steps if isinstance(step, Packed | Merged)]
         rest = torch.arange(self._n_tokens)
         if len(answers) == len(steps):  # what others answer changes with the step: it is not asked
             unanswered = torch.ones(self._n_tokens, dtype=torch.bool)
             unanswered[torch.cat([rest[:0], *answers])] = False
             rest = unanswered.nonzero()[:, 0]
-        return [Zeros(Tokens.at(rest, self._device)), *steps] if rest.numel() else steps
+        return [Zeros(rest.to(self._device)), *steps] if rest.numel() else steps
 
     def _pieces_of(
         self, groups: Groups, layout: TokenLayout, *, registers: bool = False

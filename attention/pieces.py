@@ -9,10 +9,10 @@ from typing import Protocol
 import torch
 
 from .engine import attend
-from .groups import IMAGE, Attention, Groups
+from .groups import IMAGE, Attention, Groups, KeyBlock
 from .partial import Partial, WithLse
 from .segments import Segments
-from .sequence import SequenceKeys, TokenLayout, Tokens, add, put, take
+from .sequence import SequenceKeys, TokenLayout, Tokens
 
 
 class Piece(Protocol):
@@ -25,12 +25,12 @@ class Piece(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Zeros:
-    """Tokens that nobody answers."""
+    """Tokens [T] that nobody answers."""
 
-    queries: Tokens
+    index: torch.Tensor
 
     def run(self, out: torch.Tensor, q, k, v, attention: Attention, partial: WithLse) -> None:
-        self.queries.clear(out)
+        out.index_fill_(1, self.index, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,13 +142,14 @@ class General:
     layout: TokenLayout
 
     def run(self, out: torch.Tensor, q, k, v, attention: Attention, partial: WithLse) -> None:
-        spans = self.layout.of(self.source)
+        asked = self.layout.seen((KeyBlock(self.source, bare=True),), q.device)
         keys = SequenceKeys(k, v, self.layout)
-        result = attend(take(q, spans), keys, self.groups, attention, partial)
-        put(out, spans, result)
+        result = attend(asked.of(q), keys, self.groups, attention, partial)
+        asked.write(out, result)
         for group in self.groups:
             if group.shared is not None:
-                add(out, self.layout.of(IMAGE), result * group.shared[:, None])
+                image = self.layout.seen((KeyBlock(IMAGE, bare=True),), q.device)
+                image.add(out, result * group.shared[:, None])
 
     @property
     def adds(self) -> bool:

@@ -32,78 +32,10 @@ def merged_spans(spans: Sequence[Span]) -> Spans:
     return tuple(result)
 
 
-def take(x: torch.Tensor, spans: Spans, dim: int = 2) -> torch.Tensor:
-    """The tokens of merged spans; a view where they are one piece."""
-    pieces = [x.narrow(dim, a, b - a) for a, b in spans]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim)
-
-
-def put(out: torch.Tensor, spans: Spans, value: torch.Tensor) -> None:
-    """Write [B, T, C] to the tokens of merged spans."""
-    offset = 0
-    for start, stop in spans:
-        out[:, start:stop] = value[:, offset : offset + stop - start]
-        offset += stop - start
-
-
-def add(out: torch.Tensor, spans: Spans, value: torch.Tensor) -> None:
-    """Add [B, T, C] to the tokens of merged spans."""
-    offset = 0
-    for start, stop in spans:
-        out[:, start:stop] += value[:, offset : offset + stop - start]
-        offset += stop - start
-
-
-class TokenLayout:
-    """Spans of every source in one sequence; worked out once per call, used in every layer.
-
-    Args:
-        spans: source index -> its tokens; ``IMAGE`` for those of the latent, ``BASE_IMAGE`` for
-            those of the second stream, where there is one.
-        always: tokens that every query sees that sees the image: registers, reference images.
-    """
-
-    def __init__(self, spans: Mapping[int, Spans], always: Spans = ()) -> None:
-        self.spans = {source: merged_spans(found) for source, found in spans.items()}
-        self.always = merged_spans(always)
-        self._keys: dict[tuple[tuple[int, bool], ...], Spans] = {}
-
-    def of(self, source: int) -> Spans:
-        """The tokens of a source."""
-        return self.spans[source]
-
-    def keys(self, blocks: Sequence[KeyBlock]) -> Spans:
-        """The tokens that blocks of whole sources let a query see."""
-        key = tuple((block.source, block.bare) for block in blocks)
-        if key not in self._keys:
-            found: list[Span] = []
-            for block in blocks:
-                found += [*self.of(block.source), *self.too(block)]
-            self._keys[key] = merged_spans(found)
-        return self._keys[key]
-
-    def too(self, block: KeyBlock) -> Spans:
-        """What is seen with a block, whichever of its source's tokens it lists."""
-        return self.always if block.source in IMAGES and not block.bare else ()
-
-    def positions(self, source: int) -> torch.Tensor:
-        """[T] int64 places of a source's tokens, on the CPU."""
-        return span_positions(self.of(source))
-
-    def key_positions(self, blocks: Sequence[KeyBlock]) -> torch.Tensor:
-        """[T] int64 places of the keys of blocks that may list single tokens, on the CPU."""
-        found = []
-        for block in blocks:
-            own = self.positions(block.source)
-            own = own if block.tokens is None else own[block.tokens.cpu()]
-            found += [own, span_positions(self.too(block))]
-        return torch.cat(found)
-
-
-def span_positions(spans: Spans) -> torch.Tensor:
+def span_positions(spans: Spans, device: torch.device | str = "cpu") -> torch.Tensor:
     """[T] int64 places of the tokens of some spans."""
-    ranges = [torch.arange(start, stop) for start, stop in spans]
-    return torch.cat(ranges) if ranges else torch.zeros(0, dtype=torch.int64)
+    ranges = [torch.arange(start, stop, device=device) for start, stop in spans]
+    return torch.cat(ranges) if ranges else torch.zeros(0, dtype=torch.int64, device=device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +65,7 @@ class Tokens:
         return cls(positions.to(device), positions)
 
     def of(self, x: torch.Tensor) -> torch.Tensor:
-        """The tokens of [B, H, S, D]; a view where they are one piece."""
+        """The tokens of [B, H, S, ...]; a view where they are one piece."""
         if isinstance(self.index, slice):
             return x[:, :, self.index]
         return x.index_select(2, self.index)
@@ -151,12 +83,55 @@ class Tokens:
         else:
             out.index_copy_(1, self.index, value)
 
-    def clear(self, out: torch.Tensor) -> None:
-        """Zeros at these places of [B, S, C]."""
+    def add(self, out: torch.Tensor, value: torch.Tensor) -> None:
+        """Add [B, T, C] at these places of [B, S, C]."""
         if isinstance(self.index, slice):
-            out[:, self.index] = 0.0
+            out[:, self.index] += value
         else:
-            out.index_fill_(1, self.index, 0.0)
+            out.index_add_(1, self.index, value.to(out.dtype))
+
+
+class TokenLayout:
+    """Places of every source in one sequence; worked out once per call, used in every layer.
+
+    Args:
+        spans: source index -> its tokens; ``IMAGE`` for those of the latent, ``BASE_IMAGE`` for
+            those of the second stream, where there is one.
+        always: tokens that every query sees that sees the image: registers, reference images.
+    """
+
+    def __init__(self, spans: Mapping[int, Spans], always: Spans = ()) -> None:
+        self.spans = {source: merged_spans(found) for source, found in spans.items()}
+        self.always = merged_spans(always)
+        self._seen: dict[tuple[tuple[int, int, bool], ...], tuple[Sequence[KeyBlock], Tokens]] = {}
+
+    def positions(self, source: int) -> torch.Tensor:
+        """[T] int64 places of a source's tokens, on the CPU."""
+        return span_positions(self.spans[source])
+
+    def key_positions(
+        self, blocks: Sequence[KeyBlock], device: torch.device | str = "cpu"
+    ) -> torch.Tensor:
+        """[T] int64 places of the keys of blocks, with what is always seen with the image."""
+        found = []
+        for block in blocks:
+            own = span_positions(self.spans[block.source], device)
+            found.append(own if block.tokens is None else own[block.tokens.to(device)])
+            if block.source in IMAGES and not block.bare:
+                found.append(span_positions(self.always, device))
+        return torch.cat(found)
+
+    def seen(self, blocks: Sequence[KeyBlock], device: torch.device) -> Tokens:
+        """The same for use in a layer; nothing is read back from the device."""
+        key = tuple((block.source, id(block.tokens), block.bare) for block in blocks)
+        if key not in self._seen:
+            if all(block.tokens is None for block in blocks):
+                tokens = Tokens.at(self.key_positions(blocks).sort().values, device)
+            else:
+                index = self.key_positions(blocks, device)
+                tokens = Tokens(index, index)
+            self._seen[key] = blocks, tokens  # the blocks, so that no other gets their id
+        return self._seen[key][1]
 
 
 class SequenceKeys:
@@ -168,23 +143,12 @@ class SequenceKeys:
     """
 
     def __init__(self, k: torch.Tensor, v: torch.Tensor, layout: TokenLayout) -> None:
-        self._k, self._v = k, v
-        self._layout = layout
+        self._k, self._v, self._layout = k, v, layout
 
     def gather(self, blocks: Sequence[KeyBlock]) -> KeyValue:
         """(k, v) of the blocks."""
-        if all(block.tokens is None and block.scale == 1.0 for block in blocks):
-            spans = self._layout.keys(blocks)
-            return take(self._k, spans), take(self._v, spans)
-        return joined(self._pick(block) for block in blocks)
-
-    def _pick(self, block: KeyBlock) -> KeyValue:
-        if block.tokens is None:
-            spans = self._layout.keys([block])
-            k, v = take(self._k, spans), take(self._v, spans)
-        else:
-            own, too = self._layout.of(block.source), self._layout.too(block)
-            k, v = (take(t, own).index_select(2, block.tokens) for t in (self._k, self._v))
-            if too:
-                k, v = joined([(k, v), (take(self._k, too), take(self._v, too))])
-        return (k if block.scale == 1.0 else k * block.scale), v
+        if len(blocks) > 1 and any(block.scale != 1.0 for block in blocks):
+            return joined(self.gather([block]) for block in blocks)
+        seen, scale = self._layout.seen(blocks, self._k.device), blocks[0].scale
+        k, v = seen.of(self._k), seen.of(self._v)
+        return (k if scale == 1.0 else k * scale), v
