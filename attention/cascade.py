@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import torch
 
+from . import lse_kernels
 from .engine import is_plain
 from .groups import Group, Groups
 from .merge_plan import Asking, MergePlan, Segment, joined_by_keys, plain_segment
@@ -33,8 +34,8 @@ _MOST_COPIED = 1.5
 # image is attended once for all, at the price of a merge.
 _MANY = 3
 
-# Queries of a call by itself come in multiples of this, the last one repeated: backends that plan
-# by shape (cuDNN) then meet few shapes, whatever is drawn.
+# Gathered queries of a call by itself come in multiples of this, the last one repeated, where a
+# backend may plan by shape (cuDNN): it then meets few shapes, whatever is drawn.
 STEP = 64
 
 
@@ -141,7 +142,8 @@ def _packed(
 def _pack(own: Sequence[Segment], device: torch.device) -> Packed:
     queries, keys = (torch.cat([getattr(s, name) for s in own]) for name in ("queries", "keys"))
     asked = Tokens.at(queries, device)
-    if len(own) == 1 and not isinstance(asked.index, slice):  # what is gathered can be padded
+    gathered = not isinstance(asked.index, slice)
+    if len(own) == 1 and gathered and lse_kernels.plans_by_shape(device):
         asked = Tokens.at(torch.cat([queries, queries[-1:].expand(-len(queries) % STEP)]), device)
     sizes = (asked.count,) if len(own) == 1 else tuple(len(s.queries) for s in own)
     return Packed(asked, Tokens.at(keys, device), Segments(sizes, tuple(len(s.keys) for s in own)))

@@ -89,13 +89,13 @@ KERNELS = (
 )
 
 
-def plans_by_shape(q: torch.Tensor, host: str) -> bool:
+def plans_by_shape(device: torch.device, host: str = "pytorch") -> bool:
     """Whether the host's attention function may be cuDNN, which plans anew for every new shape.
 
     That takes 0.4 s in public reports (sglang 4650, FunASR 3704): too much for each region of each
     drawing. PyTorch's attention chooses cuDNN by itself.
     """
-    return q.device.type == "cuda" and any(part in host for part in ("pytorch", "cudnn"))
+    return device.type == "cuda" and any(part in host for part in ("pytorch", "cudnn"))
 
 
 def kernel_for(q: torch.Tensor, host: str) -> Kernel | None:

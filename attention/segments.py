@@ -72,7 +72,7 @@ class Segments:
         """
         several = len(self.queries) > 1
         packed = several and (self.are_short and varlen.is_usable(q))
-        if packed or (several and lse_kernels.plans_by_shape(q, partial.host)):
+        if packed or (several and lse_kernels.plans_by_shape(q.device, partial.host)):
             out, _ = self.attend_with_lse(q, k, v, partial)
             return out.transpose(1, 2).flatten(2)
         if several and self.are_alike:
