@@ -83,18 +83,18 @@ def attend(
     source = SeparateTexts(keys) if isinstance(keys, Sequence) else keys
     if len(groups) == 1 and groups[0].queries is None:
         return _one_group(q, source, groups[0], attention, partial).to(q.dtype)
-    disjoint = all(group.queries is not None for group in groups)  # see ``Group.weight``
-    summed = not disjoint or any(group.weight is not None for group in groups)
+    # See ``Group.weight``: without any, and none of all tokens, each query is in one group only.
+    summed = any(group.weight is not None or group.queries is None for group in groups)
     out = q.new_zeros(batch, n_tokens, heads * head_dim, dtype=_summing(q) if summed else q.dtype)
     for group in groups:
         asked = q if group.queries is None else q.index_select(2, group.queries)
         result = _one_group(asked, source, group, attention, partial).to(out.dtype)
         if group.queries is None:
             out += result
-        elif group.weight is None and disjoint:
-            out.index_copy_(1, group.queries, result)
-        else:
+        elif summed:
             out.index_add_(1, group.queries, result)
+        else:
+            out.index_copy_(1, group.queries, result)
     return out.to(q.dtype)
 
 
@@ -134,7 +134,10 @@ def _merge(
 
     Block after block into a running result, so that memory does not grow with their number.
     """
-    largest, smallest = _extremes(q, keys, blocks)
+    extremes: Partial | None = None
+    if any(block.to_max is not None for block in blocks):
+        k, _ = keys.gather([replace(block, scale=1.0) for block in blocks])
+        extremes = score_extremes(q, k)
     result: Partial | None = None
     for listed in _alike(blocks):
         block = listed[0]
@@ -150,14 +153,12 @@ def _merge(
             lse = lse + block.log_weight
         if block.per_token:
             lse = lse - math.log(k.shape[2])
-        if block.to_max is not None and block.to_min is not None:
+        if extremes is not None and block.to_max is not None and block.to_min is not None:
             who = slice(None) if block.queries is None else block.queries
-            lse = lse + block.to_max * largest[..., who] + block.to_min * smallest[..., who]
+            lse = lse + block.to_max * extremes[0][..., who] + block.to_min * extremes[1][..., who]
         if block.queries is None:
-            if result is None:
-                result = out.to(_summing(q)), lse
-            else:
-                result = merged_pair(result, (out, lse))
+            found = out, lse
+            result = merged_pair(result, found) if result else (out.to(_summing(q)), lse)
             continue
         if result is None:
             unseen = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
@@ -178,21 +179,6 @@ def merged_pair(first: Partial, second: Partial) -> Partial:
     share = torch.sigmoid(second[1] - first[1])[..., None]
     out = torch.addcmul(first[0], second[0] - first[0], share)
     return out, torch.logaddexp(first[1], second[1])
-
-
-def _extremes(
-    q: torch.Tensor, keys: Keys, blocks: Sequence[KeyBlock]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Largest and smallest score [B, H, Q] of each query, where a block asks for them."""
-    largest = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
-    smallest = -largest
-    if all(block.to_max is None for block in blocks):
-        return largest, smallest
-    for block in blocks:
-        k, _ = keys.gather([replace(block, scale=1.0)])
-        high, low = score_extremes(q, k)
-        largest, smallest = torch.maximum(largest, high), torch.minimum(smallest, low)
-    return largest, smallest
 
 
 def _alike(blocks: Sequence[KeyBlock]) -> list[list[KeyBlock]]:

@@ -151,12 +151,10 @@ def joint_call(plan: CallPlan, base: Lengths, lengths_of: Callable[[Any], Length
         for job in jobs:
             jobs_of.setdefault((job.rows.start, job.rows.stop), {})[layer] = job
     needed = [
-        _total(
-            [lengths_of(t.states) for job in _first_jobs(jobs).values() for t in job.texts], base
-        )
+        [lengths_of(text.states) for job in _first_jobs(jobs).values() for text in job.texts]
         for jobs in jobs_of.values()
     ]
-    extra = tuple(map(max, zip(*needed, strict=True)))
+    extra = tuple(max(sum(text[i] for text in row) for row in needed) for i in range(len(base)))
     regional = []
     for rows, jobs in jobs_of.items():
         end = extra
@@ -189,8 +187,3 @@ def _first_jobs(jobs: dict[int, LayerJob]) -> dict[int, LayerJob]:
     for _, job in sorted(jobs.items()):
         first.setdefault(id(job.texts), job)
     return first
-
-
-def _total(lengths: list[Lengths], streams: Lengths) -> Lengths:
-    """Sum per text stream; zeros where there is no text."""
-    return tuple(sum(length[i] for length in lengths) for i in range(len(streams)))
