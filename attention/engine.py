@@ -85,7 +85,8 @@ def attend(
         return _one_group(q, source, groups[0], attention, partial).to(q.dtype)
     # See ``Group.weight``: without any, and none of all tokens, each query is in one group only.
     summed = any(group.weight is not None or group.queries is None for group in groups)
-    out = q.new_zeros(batch, n_tokens, heads * head_dim, dtype=_summing(q) if summed else q.dtype)
+    dtype = torch.promote_types(q.dtype, torch.float32) if summed else q.dtype
+    out = q.new_zeros(batch, n_tokens, heads * head_dim, dtype=dtype)
     for group in groups:
         asked = q if group.queries is None else q.index_select(2, group.queries)
         result = _one_group(asked, source, group, attention, partial).to(out.dtype)
@@ -96,11 +97,6 @@ def attend(
         else:
             out.index_copy_(1, group.queries, result)
     return out.to(q.dtype)
-
-
-def _summing(q: torch.Tensor) -> torch.dtype:
-    """In which shares and what they weight are added up: the sum is rounded once."""
-    return torch.promote_types(q.dtype, torch.float32)
 
 
 def _one_group(
@@ -132,8 +128,10 @@ def _merge(
 ) -> torch.Tensor:
     """O = sum_b e^(LSE_b + lambda_b) O_b / sum_b e^(LSE_b + lambda_b), without any N x T tensor.
 
-    Block after block into a running result, so that memory does not grow with their number.
+    Block after block into a running result, so that memory does not grow with their number; in
+    float32, so that it is rounded once.
     """
+    dtype = torch.promote_types(q.dtype, torch.float32)
     extremes: Partial | None = None
     if any(block.to_max is not None for block in blocks):
         k, _ = keys.gather([replace(block, scale=1.0) for block in blocks])
@@ -158,11 +156,11 @@ def _merge(
             lse = lse + block.to_max * extremes[0][..., who] + block.to_min * extremes[1][..., who]
         if block.queries is None:
             found = out, lse
-            result = merged_pair(result, found) if result else (out.to(_summing(q)), lse)
+            result = merged_pair(result, found) if result else (out.to(dtype), lse)
             continue
         if result is None:
             unseen = q.new_full(q.shape[:3], float("-inf"), dtype=torch.float32)
-            result = torch.zeros_like(q, dtype=_summing(q)), unseen
+            result = torch.zeros_like(q, dtype=dtype), unseen
         before = result[0].index_select(2, block.queries), result[1].index_select(2, block.queries)
         for whole, part in zip(result, merged_pair(before, (out, lse)), strict=True):
             whole.index_copy_(2, block.queries, part)
@@ -173,8 +171,7 @@ def _merge(
 def merged_pair(first: Partial, second: Partial) -> Partial:
     """Two partial results of the same queries as one, by their log-sum-exp.
 
-    The first, in float32, may be of queries that have seen nothing yet (-inf); the second must be
-    finite.
+    The first, in float32, may have seen nothing yet (-inf); the second must be finite.
     """
     share = torch.sigmoid(second[1] - first[1])[..., None]
     out = torch.addcmul(first[0], second[0] - first[0], share)

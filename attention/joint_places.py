@@ -59,12 +59,7 @@ class Places:
         has_stream = bool(merged_spans(stream))
         self._streamed = [has_stream and bool(row.stream_layers()) for row in call.regional]
         self._n_registers = sum(b - a for a, b in layout.registers)
-        common = {
-            BASE: base,
-            IMAGE: layout.image,
-            BASE_IMAGE: stream,
-            REGISTERS: layout.registers,
-        }
+        common = {BASE: base, IMAGE: layout.image, BASE_IMAGE: stream, REGISTERS: layout.registers}
         self.layouts = [
             {
                 set_id: TokenLayout(

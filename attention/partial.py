@@ -48,7 +48,8 @@ class WithLse:
         Returns:
             ([B, H, Q, D] in q's dtype, [B, H, Q] float32).
         """
-        k, v = (repeated(t, q.shape[1]) for t in (k, v))
+        if k.shape[1] != q.shape[1]:
+            k, v = (repeated(t, q.shape[1]) for t in (k, v))
         factor: float = q.shape[-1] ** -0.5 if self.scale is None else self.scale
         kernel = None if bias is not None else kernel_for(q, self.host)
         if kernel is None:
