@@ -17,8 +17,8 @@ Shape legend, used in every docstring of this package::
     h, w  height and width of the latent
 
 In joint attention the groups of all texts and of the image become, once per plan, a few *pieces*
-of one sequence (``cascade``, ``pieces``), so that a layer launches as many kernels with two
-regions as with sixteen.
+of one sequence (``cascade``, ``merge_plan``, ``pieces``), so that a layer launches as many kernels
+with two regions as with sixteen.
 
 Only ``families/`` and ``host.py`` import ComfyUI; the sketch modules need numpy, scipy and Pillow,
 blurred masks kornia, and all else torch alone.

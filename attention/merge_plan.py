@@ -81,8 +81,9 @@ class MergePlan:
             numbers = torch.arange(start, start := start + one.queries.numel())
             for name, block in _named(one.group.blocks):
                 seeing = numbers if block.queries is None else numbers[block.queries.cpu()]
-                row = rows.setdefault(name, torch.full((n_queries,), _NEVER))
-                row[seeing] = 0.0 if block.log_weight is None else block.log_weight.cpu()
+                if name not in rows:
+                    rows[name] = torch.full((n_queries,), _NEVER)
+                rows[name][seeing] = 0.0 if block.log_weight is None else block.log_weight.cpu()
                 blocks[name] = block
                 uses.append((name, block, seeing))
         alike: dict[bytes, list[tuple[int, ...]]] = {}
