@@ -89,7 +89,8 @@ def pieces(
             short = () if plan.ranks else short
     if short:
         result.append(_pack(short, device))
-    return (*result, *sorted(general, key=lambda piece: piece.adds))
+    general.sort(key=lambda piece: piece.adds)
+    return (*result, *general)
 
 
 def _is_simple(group: Group) -> bool:
