@@ -35,7 +35,8 @@ class Bias(Rule[str]):
     All texts are one sequence in which every token sees every other. In single blocks nothing is
     added, but the regional prompts stay; where a model has no others (Lumina 2, Z-Image), all are
     biased. Deviations: the key side is hard, where the region covers more than half of what it
-    covers of any token; a_r is the region's weight (the source has none).
+    covers of any token; a_r is the region's weight (the source has none), and a region without
+    weight is left out altogether.
 
     Attributes:
         own: b+, 0..50.
@@ -71,28 +72,32 @@ class Bias(Rule[str]):
         return BIASED if everywhere or layer < n_double else OPEN
 
     def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
-        texts = tuple(KeyBlock(r) for r in range(len(regions) + 1))
+        weights = region_weights(regions)
+        used = [r for r, weight in enumerate(weights.tolist(), start=1) if weight > 0.0]
+        texts = tuple(KeyBlock(r) for r in (BASE, *used))
         everything = (*texts, KeyBlock(IMAGE))
         base = Group(everything, source=BASE)
         if phase == OPEN:
-            sources = (IMAGE, *range(1, len(regions) + 1))
+            sources = (IMAGE, *used)
             return (base, *(Group(everything, source=source) for source in sources))
-        weights = region_weights(regions)
         coverage = token_coverage(regions, grid)
         members = region_members(torch.cat([torch.ones_like(coverage[:1]), coverage]))
         asking = [
             Group((*texts, *self._image_blocks(inside, weight, coverage.shape[1])), source=r)
             for r, (inside, weight) in enumerate(zip(members, weights.tolist(), strict=True), 1)
+            if r in used
         ]
-        return (base, *asking, Group(self._text_blocks(coverage * weights[:, None])))
+        return (base, *asking, Group(self._text_blocks(coverage, weights)))
 
-    def _text_blocks(self, shares: torch.Tensor) -> tuple[KeyBlock, ...]:
-        """What image tokens see, with shares a_r m_r [R, N]."""
+    def _text_blocks(self, masks: torch.Tensor, weights: torch.Tensor) -> tuple[KeyBlock, ...]:
+        """What image tokens see, with masks m_r [R, N] and weights a_r [R]."""
+        shares = masks * weights[:, None]
         others = shares.sum(0) - shares
         biases = self.own * shares + self.other * others
         regional = (
             KeyBlock(r, log_weight=bias if bool(bias.any()) else None)
             for r, bias in enumerate(biases, start=1)
+            if weights[r - 1] > 0.0
         )
         return (KeyBlock(BASE), *regional, KeyBlock(IMAGE))
 
