@@ -28,6 +28,7 @@ from .families.host_checks import require_override
 from .families.joint import JointFamily
 from .negatives import check_negatives, with_negatives
 from .prompts import MARKER
+from .region_schedule import check_base_ratios
 from .rules import Rule
 from .sampling import Entry, RegionalPatch, SamplingRun
 
@@ -54,6 +55,7 @@ def install(model: Any, patch: RegionalPatch) -> Any:
     family = find_family(model.model)
     check_rule(family, patch.rule)
     check_negatives(patch)
+    check_base_ratios(patch.prompts.regions, patch.rule)
     if isinstance(family, JointFamily):
         require_override(family.name)
         patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))

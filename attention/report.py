@@ -38,7 +38,9 @@ def patch_report(
         frames = ""
         if region.frames is not None:
             frames = f" (frames {region.frames[0]:.0%} to {region.frames[1]:.0%})"
-        lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}{frames}")
+        when = "" if region.schedule is None else f" ({region.schedule.describe()})"
+        base = "" if region.base_ratio is None else f" (base ratio {region.base_ratio:g})"
+        lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}{base}{frames}{when}")
         if patch.prompts.negative is not None and patch.prompts.negative.prompts[index]:
             lines.append(f"     not: {_cut(patch.prompts.negative.prompts[index])}")
     lines.extend(f"Note: {note}" for note in patch.prompts.notes)

@@ -16,6 +16,7 @@ from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
 from .planner import LLMProgressivePrompt
+from .region_schedule import RegionScheduleNode
 from .regions import RegionsFromMasks, RegionSplit
 from .rules import RULE_NODES
 from .sketch import RegionsFromSketch
@@ -26,6 +27,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegionsFromMasks,
     RegionEditor,
     RegionFrames,
+    RegionScheduleNode,
     RegionsFromSketch,
     LLMProgressivePrompt,
     ImportOmostCanvas,

@@ -120,9 +120,9 @@ class BothSides(DenseRule):
     def attend(self, places: Any, layer: int, q: Any, k: Any, v: Any) -> torch.Tensor:
         assert len(places.layouts) == len(self.sides) == len(q)
         found = []
-        for row, (layouts, masks) in enumerate(zip(places.layouts, self.sides, strict=True)):
+        for row, (layouts, side) in enumerate(zip(places.layouts, self.sides, strict=True)):
             (layout,) = layouts.values()
-            self.masks = masks
+            self.masks = side
             one = SimpleNamespace(layouts=[{0: layout}])
             parts = (t[row : row + 1] for t in (q, k, v))
             found.append(super().attend(one, layer, *parts))
