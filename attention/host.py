@@ -28,6 +28,7 @@ from .families.host_checks import require_override
 from .families.joint import JointFamily
 from .negatives import check_negatives, with_negatives
 from .prompts import MARKER
+from .references import REFERENCES, check_owners
 from .region_schedule import check_base_ratios
 from .rules import Rule
 from .sampling import Entry, RegionalPatch, SamplingRun
@@ -159,6 +160,9 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
     ) -> Any:
         entries = _read_entries(guider)
         _check_entries(guider, entries, patches)
+        for entry in entries.values():
+            takes = isinstance(family, JointFamily) and family.takes_references
+            check_owners(family.name, entry.references, takes_references=takes)
         _check_bound_phrases(guider, patches)
         model = guider.inner_model
         budget = min(
@@ -245,7 +249,8 @@ def _read_entries(guider: Any) -> dict[Any, Entry]:
             if cond["uuid"] in entries:
                 cond = {**cond, "uuid": uuid.uuid4()}
                 conds[index] = cond
-            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"))
+            owners = tuple(source.get(REFERENCES, ()))
+            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"), owners)
     return entries
 
 

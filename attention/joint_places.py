@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -10,6 +10,7 @@ from .call_plan import LayerJob
 from .cascade import Piece, pieces
 from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .partial import WithLse
+from .references import split_references
 from .registers import REGISTERS, register_group
 from .sequence import Span, Spans, TokenLayout, Tokens, merged_spans, span_positions
 
@@ -24,6 +25,14 @@ STOCK_WITH_STREAM: Groups = (
     Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE),
     _STREAM,
 )
+
+
+class _WholeReferences(NamedTuple):
+    """Reference images of the whole picture in some rows, and what they see."""
+
+    tokens: Tokens
+    seen: Tokens
+    seen_with_stream: Tokens
 
 
 class Places:
@@ -44,13 +53,14 @@ class Places:
         self, call: JointCall, layout: Layout, stream: Spans, n_tokens: int, device: torch.device
     ) -> None:
         base = layout.text(call.base_spans)
+        images = merged_spans(layout.references)
         self._call, self._n_tokens, self._device = call, n_tokens, device
 
         def tokens(*spans: Span) -> Tokens:
             return Tokens.at(span_positions(merged_spans(spans)), device)
 
-        always = merged_spans((*layout.registers, *layout.references))
-        self._always, self._references = tokens(*always), tokens(*layout.references)
+        always = merged_spans((*layout.registers, *images))
+        self._always = tokens(*always)
         self._stock = tokens(*base, *layout.image, *always)
         self._stock_stream = tokens(*base, *stream, *always)
         has_stream = bool(merged_spans(stream))
@@ -62,16 +72,31 @@ class Places:
             BASE_IMAGE: stream,
             REGISTERS: layout.registers,
         }
-        self.layouts = [
-            {
-                set_id: TokenLayout(
-                    {**common, **{r: layout.text(at) for r, at in enumerate(texts.spans, start=1)}},
-                    always,
+        self._as_stock = TokenLayout(common, always)
+        self.layouts, self._whole = [], []
+        for row in call.regional:
+            whole, owned = split_references(images, call.references, row.references)
+            seen = merged_spans((*layout.registers, *whole))
+            self.layouts.append(
+                {
+                    set_id: TokenLayout(
+                        {
+                            **common,
+                            **{r: layout.text(at) for r, at in enumerate(texts.spans, start=1)},
+                            **owned,
+                        },
+                        seen,
+                    )
+                    for set_id, texts in row.sets.items()
+                }
+            )
+            self._whole.append(
+                _WholeReferences(
+                    tokens(*whole),
+                    tokens(*base, *layout.image, *seen),
+                    tokens(*base, *stream, *seen),
                 )
-                for set_id, texts in row.sets.items()
-            }
-            for row in call.regional
-        ]
+            )
         # By id of the groups, which the call keeps alive, and of the layout.
         self._pieces: dict[tuple[int, int], tuple[Piece, ...]] = {}
 
@@ -94,8 +119,8 @@ class Places:
 
         for rows in self._call.plain:
             as_stock(rows, self._stock, self._stock)
-        for row, layouts, streamed in zip(
-            self._call.regional, self.layouts, self._streamed, strict=True
+        for row, layouts, whole, streamed in zip(
+            self._call.regional, self.layouts, self._whole, self._streamed, strict=True
         ):
             rows, job = row.rows, row.jobs.get(layer)
             own = out[rows], q[rows], k[rows], v[rows]
@@ -108,12 +133,13 @@ class Places:
                     for piece in self._pieces_of(groups, layouts[set_id], registers=active):
                         piece.run(*own, attention, partial)
             if streamed:
-                layout = next(iter(layouts.values()))
+                layout = next(iter(layouts.values())) if job is not None else self._as_stock
                 for piece in self._pieces_of(_stream_groups(job), layout):
                     piece.run(*own, attention, partial)
-            alone = self._references if job is not None else self._always
-            if alone.count and (job is not None or streamed):
-                as_stock(rows, alone, self._stock_stream if streamed else self._stock)
+            if job is not None and whole.tokens.count:
+                as_stock(rows, whole.tokens, whole.seen_with_stream if streamed else whole.seen)
+            elif job is None and streamed and self._always.count:
+                as_stock(rows, self._always, self._stock_stream)
         return out
 
     def _pieces_of(

@@ -17,6 +17,7 @@ from .call_plan import CallPlan, LayerJob, TextCache, TextStates
 from .errors import HostError
 from .groups import BASE, Groups, boosted, groups_to
 from .prompts import RegionalPrompts
+from .references import with_references
 from .region_schedule import weights_at
 from .rules import Rule
 from .schedule import PercentRange
@@ -49,10 +50,12 @@ class Entry:
         regional_uid: id of the regional prompts whose global prompt it is, or None.
         area: sizes, then offsets of the latent's last axes, such as (height, width, top, left) in
             latent pixels; None for the whole latent.
+        references: region of each reference image, see ``references.REFERENCES``.
     """
 
     regional_uid: str | None
     area: tuple[int, ...] | None
+    references: tuple[int, ...] = ()
 
     def offsets(self, n_axes: int) -> tuple[int, ...]:
         """Where the area begins on each of the latent's last axes (frames, rows, columns)."""
@@ -183,14 +186,15 @@ class SamplingRun:
                     chosen[layer] = index
             for layer, index in sorted(chosen.items()):
                 grid = self._grid(model, x, entry, layer)
-                groups = self._groups_of(model, index, grid, phases[index, layer], x.device)
+                owners = entry.references
+                groups = self._groups_of(model, index, grid, phases[index, layer], owners, x.device)
                 texts = self._texts_of(model, index, x.device) if _speak_of_text(groups) else ()
                 strength = strengths[index]
                 if strength is not None:
                     if id(groups) not in tuned:
                         tuned[id(groups)] = boosted(groups, strength)
                     groups = tuned[id(groups)]
-                job = LayerJob(rows, grid, groups, texts)
+                job = LayerJob(rows, grid, groups, texts, owners)
                 layers.setdefault(layer, []).append(job)
         if not layers:
             return None
@@ -219,9 +223,15 @@ class SamplingRun:
         )
 
     def _groups_of(
-        self, model: Any, index: int, grid: TokenGrid, phase: Phase, device: torch.device
+        self,
+        model: Any,
+        index: int,
+        grid: TokenGrid,
+        phase: Phase,
+        owners: tuple[int, ...],
+        device: torch.device,
     ) -> Groups:
-        key = (index, grid, phase, device)
+        key = (index, grid, phase, owners, device)
         if key not in self._groups:
             patch = self.patches[index]
             regions = patch.prompts.regions
@@ -230,6 +240,8 @@ class SamplingRun:
             if grid.is_whole:  # a crop may well miss a region
                 require_visible(regions, grid)
             groups = patch.rule.groups(regions, grid, phase.of_rule)
+            if any(owners):
+                groups = with_references(groups, owners, regions, grid)
             dtype = model.manual_cast_dtype or model.get_dtype()
             self._groups[key] = groups_to(groups, device, dtype)
         return self._groups[key]

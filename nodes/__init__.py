@@ -16,6 +16,7 @@ from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
 from .planner import LLMProgressivePrompt
+from .region_reference import RegionReference
 from .region_schedule import RegionScheduleNode
 from .regions import RegionsFromMasks, RegionSplit
 from .rules import RULE_NODES
@@ -33,6 +34,7 @@ NODES: list[type[io.ComfyNode]] = [
     ImportOmostCanvas,
     RegionalConditioning,
     AppendRegionConditioning,
+    RegionReference,
     BindPhrases,
     PatchCrossAttention,
     ProgressiveDepth,

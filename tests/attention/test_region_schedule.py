@@ -50,7 +50,7 @@ def step(percent: float) -> Step:
         (RegionSchedule(0.0, 0.5, outside=0.3), [1, 1, 0.3, 0.3]),
         (RegionSchedule(0.25, 1.0, ramp=0.4), [0, 0.5, 1, 1]),
         (RegionSchedule(0.0, 0.5, ramp=1.0), [1, 0.75, 0.5, 0.25]),
-        (RegionSchedule(0.25, 0.5, ramp=1.0), [0, 0.25, 0.25, 0.0]),
+        (RegionSchedule(0.25, 0.5, ramp=1.0), [0.25, 0.25, 0.25, 0.25]),
         (RegionSchedule(0.5, 1.0, ramp=1.0, outside=0.5), [0.5, 0.625, 0.75, 0.875]),
     ],
 )
