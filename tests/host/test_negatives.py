@@ -77,7 +77,7 @@ def restated(sides: list[list[tuple[torch.Tensor, torch.Tensor]]], beta: float) 
         q = attn_layers.apply_rotary_emb(self.q_norm(split(self.q_proj(x))), None, freqs_cis_img)[0]
         halves = []
         for side, asked, tokens in zip(sides, q.transpose(1, 2).chunk(2), y.chunk(2), strict=True):
-            own = sum((1 - beta) * mask for _, mask in side)
+            own = torch.zeros(asked.shape[2]) + sum((1 - beta) * mask for _, mask in side)
             out = (1 - own)[:, None] * softmax_attention(asked, *kv(tokens))
             for text, mask in side:
                 out = out + (1 - beta) * mask[:, None] * softmax_attention(asked, *kv(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import types
 from typing import Any
 
@@ -27,14 +28,19 @@ from tiny_dense_rules import Blocks, DenseRule, LayerScores
 from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
 from tiny_joint import TINY
 
-# Weights of both regions at the four steps, which begin at 0, 25, 50 and 75 percent.
-RAMP, SWITCH = RegionSchedule(0.25, 1.0, ramp=0.4), RegionSchedule(0.0, 0.5, outside=0.3)
-WEIGHTS = torch.tensor([[0.0, 0.5, 1.0, 1.0], [1.0, 1.0, 0.3, 0.3]])
+# The four steps begin at (flow models: a hair before) 0, 25, 50 and 75 percent.
+RAMP, SWITCH = RegionSchedule(0.25, 1.0, ramp=0.4), RegionSchedule(0.0, 0.4, outside=0.3)
 BETAS = (0.6, 0.3)  # of the left region its own, of the right one the rule's
 
 
 def scheduled(regions: RegionSet, own: float | None = BETAS[0]) -> RegionSet:
     return with_schedule(with_schedule(regions, "1", RAMP, own), "2", SWITCH, None)
+
+
+def weights_at(percent: float) -> torch.Tensor:
+    """[2] what these schedules are to give."""
+    rising = min(max((percent - 0.25) / 0.4 + 0.5, 0.0), 1.0)
+    return torch.tensor([rising, 1.0 if percent < 0.4 else 0.3])
 
 
 def counting(model: Any, count: dict[str, int]) -> Any:
@@ -63,7 +69,7 @@ def test_hunyuan_dit_equals_the_formula_at_every_step():
     kept = 1 - torch.tensor(BETAS)
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        weights = WEIGHTS[:, count["step"]] * kept
+        weights = weights_at(0.25 * count["step"]) * kept
         side = [(t, m * w) for t, m, w in zip(texts, shares, weights, strict=True)]
         return restated([[], side], 0.0)(self, *args, **kwargs)  # [uncond, cond]
 
@@ -79,6 +85,21 @@ def test_hunyuan_dit_equals_the_formula_at_every_step():
 class Scheduled(DenseRule):
     """Full score matrices whose masks have the step's weights."""
 
+    def following(self, model: Any) -> Any:
+        clone = super().following(model)
+        to_sigma = model.model.model_sampling.percent_to_sigma
+
+        def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
+            sigma = float(args[5]["sigmas"][0])
+            ahead = bisect.bisect_left(
+                range(10**6), -sigma, key=lambda i: -float(to_sigma(i / 10**6))
+            )
+            self.exactly = ahead / 10**6
+            return executor(*args, **kwargs)
+
+        clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "exactly", wrapper)
+        return clone
+
     def scores(self, layer: int) -> LayerScores:
         whole, self.masks = self.masks, self.masks * self.weights()[:, None]
         try:
@@ -87,7 +108,7 @@ class Scheduled(DenseRule):
             self.masks = whole
 
     def weights(self) -> torch.Tensor:
-        weights = WEIGHTS[:, self.step]
+        weights = weights_at(self.exactly)
         if isinstance(self.rule, Bind):  # a share (1 - b_r) instead of (1 - beta)
             weights = weights * (1 - torch.tensor(BETAS)) / (1 - BETAS[1])
         return weights
