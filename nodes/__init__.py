@@ -16,6 +16,7 @@ from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
 from .planner import LLMProgressivePrompt
+from .region_controlnet import RegionControlNet
 from .region_reference import RegionReference
 from .region_schedule import RegionScheduleNode
 from .regions import RegionsFromMasks, RegionSplit
@@ -35,6 +36,7 @@ NODES: list[type[io.ComfyNode]] = [
     RegionalConditioning,
     AppendRegionConditioning,
     RegionReference,
+    RegionControlNet,
     BindPhrases,
     PatchCrossAttention,
     ProgressiveDepth,
