@@ -68,12 +68,12 @@ def build_region_demo(schemas: Schemas, demo: RegionDemo) -> Graph:
             f"Region Schedule, region {schedule['which']}",
             inputs={"regions": changed.out("regions"), **schedule},
         )
-    graph.column("Regional prompting", 430, VIOLET)
     sampled: dict[str, tuple[Output, Node]] = {}
     for name, regions, unwanted in (
         (demo.folder, changed, demo.negative_prompts),
         ("prompts alone", plain, ()),
     ):
+        graph.column(f"Regional prompting, {name}", 430, VIOLET)
         conditioning = add_conditioning(
             graph,
             loader.out("CLIP"),

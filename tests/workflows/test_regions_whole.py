@@ -22,9 +22,9 @@ def of_class(api: dict[str, Any], class_type: str) -> dict[str, dict[str, Any]]:
     return {i: node["inputs"] for i, node in api.items() if node["class_type"] == class_type}
 
 
-@pytest.mark.parametrize("name", ["region_negative", "region_schedule"])
-def test_both_samplers_differ_in_what_is_shown_alone(name: str) -> None:
-    api = api_of(name)
+@pytest.mark.parametrize("workflow", ["region_negative", "region_schedule"])
+def test_both_samplers_differ_in_what_is_shown_alone(workflow: str) -> None:
+    api = api_of(workflow)
     shown, plain = of_class(api, "KSampler").values()
     links = {"model", "positive", "negative"}
     assert {key for key in shown if shown[key] != plain[key]} == links
@@ -33,7 +33,7 @@ def test_both_samplers_differ_in_what_is_shown_alone(name: str) -> None:
         assert sampler["positive"] == [conditioning, 1] and sampler["negative"] == [conditioning, 2]
         assert api[sampler["model"][0]]["inputs"]["regional"] == [conditioning, 0]
     first, second = of_class(api, f"{PREFIX}RegionalConditioning").values()
-    other = {"negative_prompts"} if name == "region_negative" else {"regions"}
+    other = {"negative_prompts"} if workflow == "region_negative" else {"regions"}
     assert {key for key in first if first[key] != second[key]} == other
 
 
