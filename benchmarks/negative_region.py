@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--model", choices=list(SETTINGS), default="hunyuan_dit")
     parser.add_argument("--scenes", type=int, default=60)
     parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--negative", default="a red circle, a red square, a red triangle")
+    parser.add_argument("--negative", default="red")
     parser.add_argument("--base-ratio", type=float, default=0.1)
     parser.add_argument("--cfg", type=float, default=4.0)
     parser.add_argument("--keep", type=int, default=6, help="scenes on the contact sheet")
