@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 import comfy.model_management
+import comfy.samplers
 from comfy.patcher_extension import WrappersMP
 
 from .call_plan import TextCache
@@ -207,7 +208,7 @@ def _check_entries(
             "the sampler's negative input, or remove the regions' negative prompts (a guider "
             "without a negative, such as BasicGuider, cannot use them)."
         )
-    if negatives and getattr(guider, "cfg", None) == 1.0:
+    if negatives and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
         logging.warning(
             "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "
             "cfg."

@@ -17,8 +17,8 @@ from dataclasses import replace
 import torch
 
 from .engine import is_plain
-from .errors import HostError, PromptError
-from .groups import IMAGE, Group, Groups, KeyBlock
+from .errors import HostError, PromptError, RegionalError
+from .groups import BASE, IMAGE, Group, Groups, KeyBlock
 from .regions import RegionSet
 from .registers import REGISTERS
 from .rules.bind import region_members
@@ -50,6 +50,7 @@ def with_references(groups: Groups, owners: Owners, regions: RegionSet, grid: To
 
     Raises:
         PromptError: an image belongs to a region that is not there.
+        RegionalError: the rule tunes the softmaxed map itself.
     """
     wrong = [owner for owner in owners if owner > len(regions)]
     if wrong:
@@ -57,17 +58,28 @@ def with_references(groups: Groups, owners: Owners, regions: RegionSet, grid: To
             f"A reference image belongs to region {wrong[0]}, but there are {len(regions)} "
             "regions. Change the number in Region Reference (0: the whole picture)."
         )
+    if any(group.exact for group in groups):
+        raise RegionalError(
+            "Reference images of single regions cannot be combined with Attention Specialty "
+            "Tuning in its form 'exact'. Set form to 'additive', or region to 0 in Region "
+            "Reference."
+        )
     members = region_members(token_ownership(regions, grid))
+    speaking = {group.source for group in groups}
     for region in sorted(set(owners) - {WHOLE}):
         inside = members[region - 1]
         tokens = torch.arange(grid.n_tokens) if inside is None else inside
-        groups = (*_seen(groups, region, tokens, grid.n_tokens), _asking(region, inside))
+        text = region if region in speaking else BASE
+        groups = (*_seen(groups, region, tokens, grid.n_tokens), _asking(region, text, inside))
     return groups
 
 
-def _asking(region: int, inside: torch.Tensor | None) -> Group:
-    """What a region's references see: its text, its image tokens and one another."""
-    blocks = [KeyBlock(region), KeyBlock(reference_source(region))]
+def _asking(region: int, text: int, inside: torch.Tensor | None) -> Group:
+    """What a region's references see: its text, its image tokens and one another.
+
+    Where a rule leaves the region's text out, they see the global prompt, as the image does.
+    """
+    blocks = [KeyBlock(text), KeyBlock(reference_source(region))]
     if inside is None or inside.numel():
         blocks.append(KeyBlock(IMAGE, inside))
     return Group(tuple(blocks), source=reference_source(region))
@@ -103,7 +115,8 @@ def _image_seen(
     if bool(inside.all()):
         return [replace(group, blocks=(*group.blocks, block))]
     alone = group.weight is None and group.shared is None and group.query_scale is None
-    if is_plain(group) and alone and (group.queries is not None or may_split):
+    plain = is_plain(group) and not any(b.shifts_scores for b in group.blocks)
+    if plain and alone and (group.queries is not None or may_split):
         return [
             replace(group, blocks=(*group.blocks, block), queries=queries[inside]),
             replace(group, queries=queries[~inside]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from types import ModuleType
@@ -94,3 +95,14 @@ def test_the_demo_model_understands_the_prompts(generate: ModuleType) -> None:
         for prompt in demo.prompts:
             wanted = parse_prompt(prompt)
             assert wanted.kinds and wanted.background == "black"
+
+
+@pytest.mark.usefixtures("registered")
+def test_workflows_from_before_regional_negatives_are_still_valid() -> None:
+    import execution
+
+    old = api_of("demo_2_regions")
+    for node in old.values():
+        node["inputs"].pop("negative_prompts", None)
+    valid, error, _, node_errors = asyncio.run(execution.validate_prompt("id", old, None))
+    assert valid, (error, node_errors)
