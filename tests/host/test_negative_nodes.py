@@ -42,8 +42,9 @@ def encoded(text: str) -> Any:
 
 
 def test_without_any_the_negative_is_the_text_encoders():
-    for changes in ({}, {"negative_prompts": " \n\n"}, {"negative_prompts": ""}):
-        regional, _, negative = conditioned(**changes)
+    for lines in (None, " \n\n", ""):
+        given: dict[str, Any] = {} if lines is None else {"negative_prompts": lines}
+        regional, _, negative = conditioned(**given)
         assert regional.negative is None
         ((states, extra),) = negative
         ((wanted, wanted_extra),) = encoded("brown background")

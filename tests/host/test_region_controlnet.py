@@ -156,10 +156,10 @@ def test_both_sides_share_one_object_and_the_hosts_is_untouched():
 def test_percents_of_the_controlnet_still_count():
     case = shared_case("Flux")
     image = torch.rand(1, HEIGHT * 8, WIDTH * 8, 3, generator=torch.Generator().manual_seed(5))
-    never = host.ControlNetApplyAdvanced().apply_controlnet(
+    positive, negative = host.ControlNetApplyAdvanced().apply_controlnet(
         *conds(case), control_net(case), image, 1.0, 0.99, 1.0
     )
-    out = case.sample(case.model, *kept(*never, HALVES, "1"))
+    out = case.sample(case.model, *kept(positive, negative, HALVES, "1"))
     assert torch.equal(out, case.sample(case.model, *conds(case)))
 
 

@@ -116,7 +116,8 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, name, rule):
     shares = masks(*cells, soft=True)
     dense = WithReferences(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(6, 6)))
     followed = dense.following(install(model, patched(tiny, RULES[rule], shares)))
-    conditioning = tiny.conditioning(1, **{MARKER: UID})
+    marker: dict[str, Any] = {MARKER: UID}
+    conditioning = tiny.conditioning(1, **marker)
     mixed = RegionReference.execute(owned(name, conditioning, [1, 2]), 0, latent(name, 1, seed=50))[
         0
     ]
@@ -233,7 +234,8 @@ def test_a_region_that_is_not_there_is_named():
 
 def test_models_without_references_refuse_them():
     case = shared_case("SD3")
-    positive = marked(case.tiny, **{REFERENCES: (1,)})
+    owners: dict[str, Any] = {REFERENCES: (1,)}
+    positive = marked(case.tiny, **owners)
     regional = patch(case.tiny, case.model, [case.tiny.conditioning(LEFT)])
     with pytest.raises(PromptError, match="SD3 takes no reference images"):
         run(case.tiny, regional, positive)

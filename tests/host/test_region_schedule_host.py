@@ -58,7 +58,7 @@ def counting(model: Any, count: dict[str, int]) -> Any:
 def test_hunyuan_dit_equals_the_formula_at_every_step():
     model = tiny_hunyuan(seed=7)
     net = model.model.diffusion_model
-    size = {"height": 15, "width": 11, "steps": 4}
+    size: dict[str, Any] = {"height": 15, "width": 11, "steps": 4}
     regions = scheduled(split_canvas(1, 2))
     patch = patched(model, regions=regions, rule=Couple(BETAS[1]))
     ours = run_ksampler(patch, positive(), conditioning(NEGATIVE), **size)
@@ -84,6 +84,8 @@ def test_hunyuan_dit_equals_the_formula_at_every_step():
 
 class Scheduled(DenseRule):
     """Full score matrices whose masks have the step's weights."""
+
+    exactly: float = 0.0  # percent of the current call
 
     def following(self, model: Any) -> Any:
         clone = super().following(model)
