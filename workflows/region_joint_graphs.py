@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from common_nodes import (
     GREEN,
     GREY,
@@ -12,9 +14,17 @@ from common_nodes import (
     add_regions,
 )
 from joint_graphs import CONTROLNET, JointRegions
-from joint_models import FLUX, KONTEXT, NOTE_PX, add_joint_latent, add_models, add_picture
+from joint_models import (
+    FLUX,
+    KONTEXT,
+    NOTE_PX,
+    LoadedModels,
+    add_joint_latent,
+    add_models,
+    add_picture,
+)
 from node_schemas import Schemas
-from ui_graph import Graph
+from ui_graph import Graph, Node
 
 EXAMPLE = "example.png"  # comes with ComfyUI
 
@@ -30,6 +40,32 @@ REGION_JOINT = {
         "flux/region_references",
     ),
 }  # fmt: skip
+
+
+class Patched(NamedTuple):
+    """A patched model and what it stands on."""
+
+    models: LoadedModels
+    latent: Node
+    split: Node
+    conditioning: Node
+    patch: Node
+
+
+def add_patched(graph: Graph, setting: JointRegions) -> Patched:
+    """Models, canvas, regions, planned prompts and the patch with its default rule."""
+    checkpoint, n = setting.checkpoint, setting.rows * setting.columns
+    models = add_models(graph, checkpoint)
+    latent = add_joint_latent(graph, checkpoint)
+    split = add_regions(graph, setting.rows, setting.columns)
+    graph.column("Prompts", 430, GREEN)
+    plan = add_planner(
+        graph, setting.sentence, n, split, negative_prompt=checkpoint.negative_prompt
+    )
+    graph.column("Regional prompting", 430, VIOLET)
+    conditioning = add_conditioning(graph, models.clip, split, plan=plan.out("plan"))
+    patch = add_patch(graph, models.model, conditioning, latent=latent.out("LATENT"))
+    return Patched(models, latent, split, conditioning, patch)
 
 
 def build_region_controlnets(schemas: Schemas, setting: JointRegions) -> Graph:
@@ -49,16 +85,7 @@ def build_region_controlnets(schemas: Schemas, setting: JointRegions) -> Graph:
         "- Strength and percents are those of *Apply ControlNet*.",
         NOTE_PX + 110,
     )
-    models = add_models(graph, checkpoint)
-    latent = add_joint_latent(graph, checkpoint)
-    split = add_regions(graph, setting.rows, setting.columns)
-    graph.column("Prompts", 430, GREEN)
-    plan = add_planner(
-        graph, setting.sentence, n, split, negative_prompt=checkpoint.negative_prompt
-    )
-    graph.column("Regional prompting", 430, VIOLET)
-    conditioning = add_conditioning(graph, models.clip, split, plan=plan.out("plan"))
-    patch = add_patch(graph, models.model, conditioning, latent=latent.out("LATENT"))
+    models, latent, split, conditioning, patch = add_patched(graph, setting)
     graph.column("Edges of one picture per region", 360, GREEN)
     net = graph.node("ControlNetLoader", inputs={"control_net_name": CONTROLNET[0]})
     edges = []
@@ -113,16 +140,7 @@ def build_region_references(schemas: Schemas, setting: JointRegions) -> Graph:
         "- Leave the prompts short: they say what to do with the picture.",
         NOTE_PX + 60 + 25 * len(checkpoint.files),
     )
-    models = add_models(graph, checkpoint)
-    latent = add_joint_latent(graph, checkpoint)
-    split = add_regions(graph, setting.rows, setting.columns)
-    graph.column("Prompts", 430, GREEN)
-    plan = add_planner(
-        graph, setting.sentence, n, split, negative_prompt=checkpoint.negative_prompt
-    )
-    graph.column("Regional prompting", 430, VIOLET)
-    conditioning = add_conditioning(graph, models.clip, split, plan=plan.out("plan"))
-    patch = add_patch(graph, models.model, conditioning, latent=latent.out("LATENT"))
+    models, latent, _, conditioning, patch = add_patched(graph, setting)
     graph.column("A picture per region", 360, GREEN)
     pictures = []
     for region in range(1, n + 1):

@@ -12,16 +12,14 @@ from host_features import outputs
 from regional_dit.attention.errors import HostError, PromptError
 from regional_dit.attention.groups import BASE, IMAGE
 from regional_dit.attention.host import install
-from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
+from regional_dit.attention.prompts import MARKER
 from regional_dit.attention.references import REFERENCES, reference_source
-from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.rules import Bind, EliGen, RegionalPromptingFlux, Rule
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
 from regional_dit.nodes.region_reference import HOST_KEY, RegionReference
 from test_joint_rules_dense import KINDS, SIZE, masks
+from test_joint_rules_dense import patch as patch_of
 from tiny_dense_rules import Blocks, DenseRule, LayerScores, closed, hard
-from tiny_joint import TINY, TinyJoint
+from tiny_joint import TINY
 from tiny_joint_case import BASE as BASE_SEED
 from tiny_joint_case import EVERYWHERE, HARD, LEFT, N_IMAGE, NEGATIVE, RIGHT, UID, shared_case
 from tiny_joint_runs import marked, patch, run
@@ -115,7 +113,7 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, name, rule):
     cells = (SIZE[0], SIZE[1]) if name == "Flux.2" else (SIZE[0] // 2, SIZE[1] // 2)
     shares = masks(*cells, soft=True)
     dense = WithReferences(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(6, 6)))
-    followed = dense.following(install(model, patched(tiny, RULES[rule], shares)))
+    followed = dense.following(install(model, patch_of(tiny, RULES[rule], shares)))
     marker: dict[str, Any] = {MARKER: UID}
     conditioning = tiny.conditioning(1, **marker)
     mixed = RegionReference.execute(owned(name, conditioning, [1, 2]), 0, latent(name, 1, seed=50))[
@@ -136,15 +134,6 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, name, rule):
         owned(name, conditioning, [2, 1]), 0, latent(name, 1, seed=50)
     )[0]
     assert float((out - sampled(swapped)).abs().max()) > max(1e-4, 20 * difference)
-
-
-def patched(tiny: TinyJoint, rule: Rule, shares: torch.Tensor) -> RegionalPatch:
-    texts = tuple(
-        text_from_conditioning(tiny.conditioning(seed, tokens), "region")
-        for seed, tokens in ((3, 9), (4, 12))
-    )
-    prompts = RegionalPrompts(UID, RegionSet.from_masks(list(shares)), texts, ("a", "b"))
-    return RegionalPatch(prompts, rule, tuple(range(tiny.n_layers)), PercentRange())
 
 
 @pytest.mark.parametrize("rule", [HARD, Bind(0.3, isolate_until=0.0), EliGen()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import types
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,14 +16,13 @@ from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioni
 from regional_dit.attention.region_schedule import RegionSchedule, with_schedule
 from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.rules import RCAC, Bind, Couple, EliGen, Rule
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
 from regional_dit.nodes.patch import PatchCrossAttention
 from regional_dit.nodes.region_schedule import RegionScheduleNode
 from regional_models import ALL_LAYERS, BASE, LEFT, NEGATIVE, RIGHT, UID, patched, positive
 from test_formula import hand_masks, text_tokens
 from test_joint_rules_dense import KINDS, SIZE, masks, sample
+from test_joint_rules_dense import patch as patch_of
 from test_negatives import restated
 from tiny_dense_rules import Blocks, DenseRule, LayerScores
 from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
@@ -126,12 +126,8 @@ def test_joint_schedules_equal_full_score_matrices(monkeypatch, name, rule):
     shares = masks(SIZE[0] // 2, SIZE[1] // 2, soft=False)
     own = BETAS[0] if rule == "bind" else None
     regions = scheduled(RegionSet.from_masks(list(shares)), own)
-    texts = tuple(
-        text_from_conditioning(tiny.conditioning(seed, tokens), "region")
-        for seed, tokens in ((3, 9), (4, 12))
-    )
-    prompts = RegionalPrompts(UID, regions, texts, ("a", "b"))
-    patch = RegionalPatch(prompts, RULES[rule], tuple(range(tiny.n_layers)), PercentRange())
+    always = patch_of(tiny, RULES[rule], shares)
+    patch = replace(always, prompts=replace(always.prompts, regions=regions))
     dense = Scheduled(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(6, 6)))
     followed = dense.following(install(model, patch))
     out = sample(tiny, followed)
@@ -142,13 +138,8 @@ def test_joint_schedules_equal_full_score_matrices(monkeypatch, name, rule):
     assert dense.n_calls >= 2 * tiny.n_layers
     difference = float((out - wanted).abs().max())
     torch.testing.assert_close(out, wanted, atol=5e-5, rtol=1e-4)
-    always = RegionalPrompts(UID, RegionSet.from_masks(list(shares)), texts, ("a", "b"))
-    other = sample(tiny, install(model, RegionalPatch(always, *patch_settings(patch))))
+    other = sample(tiny, install(model, always))
     assert float((out - other).abs().max()) > max(1e-4, 20 * difference)
-
-
-def patch_settings(patch: RegionalPatch) -> tuple[Any, ...]:
-    return patch.rule, patch.layers, patch.percent
 
 
 def test_schedules_that_switch_are_the_patches_percents(model):
