@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import comfy.controlnet
+import comfy.ops
 import pytest
 import torch
+from comfy.cldm.cldm import ControlNet as UNetControlNet
 from host_features import control_net, controlled, host
 from regional_dit.attention.errors import HostError, PromptError, RegionError
 from regional_dit.attention.regions import RegionSet
 from regional_dit.attention.residuals import residual_grid, residual_weights
 from regional_dit.attention.split import split_canvas
 from regional_dit.nodes.region_controlnet import RegionalControl, RegionControlNet
+from tiny_cross import TINY as CROSS
 from tiny_joint_case import BASE, HEIGHT, LEFT, NEGATIVE, RIGHT, WIDTH, Case, shared_case
 
 FAMILIES = pytest.mark.parametrize("name", ["Flux", "SD3"])
@@ -191,3 +195,50 @@ def test_soft_regions_fade_a_controlnet():
     alone = residual_weights(SOFT, [1], grid).view(8, 6)[0]
     assert both[0] == 1.0 and (both.diff() <= 0).all() and both[-1] < 0.4
     assert (alone[3:] - both[3:] / 2).abs().max() < 1e-3
+
+
+def unet_control_net(model: Any) -> comfy.controlnet.ControlNet:
+    """A tiny random ControlNet of Stable Diffusion's kind, for the tiny UNet."""
+    config = dict(model.model.model_config.unet_config)
+    config.pop("out_channels")
+    network = UNetControlNet(
+        hint_channels=3, device="cpu", operations=comfy.ops.manual_cast, **config
+    )
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return comfy.controlnet.ControlNet(network, load_device=torch.device("cpu"))
+
+
+def test_a_unets_residuals_equal_masks_by_hand_on_every_level():
+    tiny = CROSS["sd15"]
+    model = tiny.model()
+    image = torch.rand(1, 128, 96, 3, generator=torch.Generator().manual_seed(5))
+
+    def controlled_sides() -> tuple[Any, Any]:
+        sides = tiny.conditioning(BASE), tiny.conditioning(NEGATIVE)
+        return host.ControlNetApplyAdvanced().apply_controlnet(
+            *sides, unet_control_net(model), image, 1.0, 0.0, 1.0
+        )
+
+    ours = tiny.sample(model, *kept(*controlled_sides(), HALVES, "2"), steps=2)
+    theirs_sides = controlled_sides()
+    control = theirs_sides[0][0][1]["control"]
+    merge, levels = control.control_merge, set()
+
+    def masked(own: Any, before: Any, output_dtype: Any = None) -> Any:
+        for residual in (x for name in own for x in own[name]):
+            columns_of_level = residual.shape[-1]
+            edges = torch.arange(columns_of_level + 1) * (12 / columns_of_level)
+            inside = (edges[1:].clamp_min(6) - edges[:-1].clamp_min(6)) / edges.diff()
+            levels.add(columns_of_level)
+            residual *= inside
+        return merge(own, before, output_dtype)
+
+    control.control_merge = masked
+    theirs = tiny.sample(model, *theirs_sides, steps=2)
+    assert levels == {12, 6, 3}
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    plain = tiny.sample(model, *controlled_sides(), steps=2)
+    assert (ours - plain).abs().max() > 100 * (ours - theirs).abs().max()

@@ -18,7 +18,6 @@ export class Panel {
     this.tabs.setAttribute("aria-label", t("regions"));
     this.prompt = textarea("prompt", t("promptHint"), t("prompt"));
     this.unwanted = textarea("unwanted", t("unwantedHint"), t("unwanted"));
-    this.unwanted.classList.add("rdit-short");
     this.weight = slider("weight", 0.05, 2, 0.05);
     this.weightNumber = numberField("weightNumber", MIN_WEIGHT, MAX_WEIGHT, 0.05);
     this.weightNumber.setAttribute("aria-label", t("weight"));
@@ -31,8 +30,7 @@ export class Panel {
     this.color.title = t("color");
     this.color.setAttribute("aria-label", t("color"));
     this.regionFields = element("div", "rdit-panel", [
-      this.prompt,
-      this.unwanted,
+      element("div", "rdit-texts", [this.prompt, this.unwanted]),
       element("div", "rdit-row", [
         this.color,
         element("label", "", [t("weight"), this.weight, this.weightNumber]),
