@@ -20,6 +20,10 @@ In joint attention the groups of all texts and of the image become, once per pla
 of one sequence (``cascade``, ``merge_plan``, ``pieces``), so that a layer launches as many kernels
 with two regions as with sixteen.
 
+Besides its prompt a region may have a negative (``negatives``: the same regions in the negative's
+rows), a part of the denoising (``region_schedule``: part of a layer's phase), reference images
+(``references``: a change of any rule's groups) and a ControlNet (``residuals``).
+
 Only ``families/`` and ``host.py`` import ComfyUI; the sketch modules need numpy, scipy and Pillow,
 blurred masks kornia, and all else torch alone.
 """

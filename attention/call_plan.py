@@ -35,12 +35,14 @@ class LayerJob:
         grid: the image tokens of this layer.
         groups: from the rule, tensors on the device.
         texts: of the R regions; none where the groups speak of no regional text.
+        references: region of each reference image, see ``references.REFERENCES``.
     """
 
     rows: slice
     grid: TokenGrid
     groups: Groups
     texts: tuple[TextStates, ...]
+    references: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ regional; the family then patches the network for that one call. Rows are never 
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from functools import cache
 from typing import Any
 
 import comfy.model_management
+import comfy.samplers
 from comfy.patcher_extension import WrappersMP
 
 from .call_plan import TextCache
@@ -25,7 +27,10 @@ from .errors import HostError, PromptError, RegionalError
 from .families import FAMILIES, CallInputs, Family, find_family
 from .families.host_checks import require_override
 from .families.joint import JointFamily
+from .negatives import check_negatives, with_negatives
 from .prompts import MARKER
+from .references import REFERENCES, check_owners
+from .region_schedule import check_base_ratios
 from .rules import Rule
 from .sampling import Entry, RegionalPatch, SamplingRun
 
@@ -51,16 +56,20 @@ def install(model: Any, patch: RegionalPatch) -> Any:
     """
     family = find_family(model.model)
     check_rule(family, patch.rule)
+    check_negatives(patch)
+    check_base_ratios(patch.prompts.regions, patch.rule)
     if isinstance(family, JointFamily):
         require_override(family.name)
         patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))
-    check_texts(family, model.model, patch)
+    for each in with_negatives([patch]):
+        check_texts(family, model.model, each)
     patches = (*patches_of(model), patch)
     patched = model.clone()
     patched.set_attachments(KEY, patches)
+    acting = with_negatives(patches)
     for kind, wrapper in (
-        (WrappersMP.PREPARE_SAMPLING, _memory_wrapper(family, patches)),
-        (WrappersMP.SAMPLER_SAMPLE, _sampler_wrapper(family, patches)),
+        (WrappersMP.PREPARE_SAMPLING, _memory_wrapper(family, acting)),
+        (WrappersMP.SAMPLER_SAMPLE, _sampler_wrapper(family, acting)),
         (WrappersMP.APPLY_MODEL, _apply_model_wrapper()),
     ):
         patched.remove_wrappers_with_key(kind, KEY)
@@ -151,13 +160,10 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
         *rest: Any,
     ) -> Any:
         entries = _read_entries(guider)
-        wanted = {patch.prompts.uid for patch in patches}
-        if not any(entry.regional_uid in wanted for entry in entries.values()):
-            raise PromptError(
-                "The model is patched for regional prompts, but no conditioning of this sampler "
-                "belongs to them. Connect the 'positive' output of Regional Conditioning (the one "
-                "that feeds Patch DiT Cross-Attention) to the sampler's positive input."
-            )
+        _check_entries(guider, entries, patches)
+        for entry in entries.values():
+            takes = isinstance(family, JointFamily) and family.takes_references
+            check_owners(family.name, entry.references, takes_references=takes)
         _check_bound_phrases(guider, patches)
         model = guider.inner_model
         budget = min(
@@ -180,6 +186,33 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
         return executor(guider, sigmas, extra_args, callback, noise, *rest)
 
     return sampler_sample
+
+
+def _check_entries(
+    guider: Any, entries: dict[Any, Entry], patches: Sequence[RegionalPatch]
+) -> None:
+    """Raise where the sampler has no row for the patches, or none for their negatives."""
+    found = {entry.regional_uid for entry in entries.values()}
+    negatives = {p.prompts.negative.uid: p.prompts.uid for p in patches if p.prompts.negative}
+    wanted = {patch.prompts.uid for patch in patches} - negatives.keys()
+    if not found & wanted:
+        raise PromptError(
+            "The model is patched for regional prompts, but no conditioning of this sampler "
+            "belongs to them. Connect the 'positive' output of Regional Conditioning (the one "
+            "that feeds Patch DiT Cross-Attention) to the sampler's positive input."
+        )
+    if any(uid not in found and positive in found for uid, positive in negatives.items()):
+        raise PromptError(
+            "Regions have negative prompts of their own, but no conditioning of this sampler "
+            "belongs to them. Connect the 'negative' output of the same Regional Conditioning to "
+            "the sampler's negative input, or remove the regions' negative prompts (a guider "
+            "without a negative, such as BasicGuider, cannot use them)."
+        )
+    if negatives and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
+        logging.warning(
+            "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "
+            "cfg."
+        )
 
 
 def _check_bound_phrases(guider: Any, patches: Sequence[RegionalPatch]) -> None:
@@ -217,7 +250,8 @@ def _read_entries(guider: Any) -> dict[Any, Entry]:
             if cond["uuid"] in entries:
                 cond = {**cond, "uuid": uuid.uuid4()}
                 conds[index] = cond
-            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"))
+            owners = tuple(source.get(REFERENCES, ()))
+            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"), owners)
     return entries
 
 

@@ -67,6 +67,11 @@ class Rows:
     sets: dict[int, TextSet]  # by id of the job's texts
     jobs: dict[int, LayerJob]
 
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Region of each reference image."""
+        return next(iter(self.jobs.values())).references
+
     def stream_layers(self) -> list[int]:
         """Layers whose groups ask for a second image stream."""
         return [layer for layer, job in self.jobs.items() if speaks_of_stream(job.groups)]
@@ -83,6 +88,7 @@ class JointCall:
         base: tokens of the conditioning's own text.
         grid: the latent's tokens.
         stream: layers whose sequence ends with a second stream of the latent's tokens.
+        references: tokens of each reference image, where the family tells them apart.
     """
 
     regional: tuple[Rows, ...]
@@ -91,6 +97,7 @@ class JointCall:
     base: Lengths
     grid: TokenGrid
     stream: range = range(0)
+    references: Lengths = ()
     _places: dict[tuple[int, bool], Places | None] = field(default_factory=dict)
 
     @property
@@ -135,15 +142,21 @@ class JointCall:
         return self._places[key]
 
 
-def joint_call(plan: CallPlan, base: Lengths, lengths_of: Callable[[Any], Lengths]) -> JointCall:
+def joint_call(
+    plan: CallPlan,
+    base: Lengths,
+    lengths_of: Callable[[Any], Lengths],
+    references: Lengths = (),
+) -> JointCall:
     """Lay out the context once per plan: regional texts end where the global text begins.
 
     Args:
         plan: of the model call.
         base: tokens of the conditioning's own text.
         lengths_of: tokens of a regional text, from its states.
+        references: tokens of each reference image.
     """
-    memo_key = ("joint", base)
+    memo_key = ("joint", base, references)
     if memo_key in plan.memo:
         return plan.memo[memo_key]
     jobs_of: dict[tuple[int, int], dict[int, LayerJob]] = {}
@@ -176,7 +189,7 @@ def joint_call(plan: CallPlan, base: Lengths, lengths_of: Callable[[Any], Length
     grid = next(iter(plan.layers.values()))[0].grid
     streamed = [layer for row in regional for layer in row.stream_layers()]
     stream = range(min(streamed), max(streamed) + 1) if streamed else range(0)
-    call = JointCall(tuple(regional), plain, extra, base, grid, stream)
+    call = JointCall(tuple(regional), plain, extra, base, grid, stream, references)
     plan.memo[memo_key] = call
     return call
 

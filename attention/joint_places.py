@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -12,6 +12,7 @@ from .cascade import pieces
 from .groups import BASE, BASE_IMAGE, IMAGE, Attention, Group, Groups, KeyBlock
 from .partial import WithLse
 from .pieces import Merged, Packed, Piece, Zeros
+from .references import split_references
 from .registers import REGISTERS, register_group
 from .segments import Segments
 from .sequence import Span, Spans, TokenLayout, Tokens, merged_spans, span_positions
@@ -27,6 +28,14 @@ STOCK_WITH_STREAM: Groups = (
     Group((KeyBlock(BASE), KeyBlock(BASE_IMAGE)), source=BASE),
     _STREAM,
 )
+
+
+class _WholeReferences(NamedTuple):
+    """Reference images of the whole picture in some rows, and what they see."""
+
+    tokens: Tokens
+    seen: Tokens
+    seen_with_stream: Tokens
 
 
 class Places:
@@ -47,29 +56,50 @@ class Places:
         self, call: JointCall, layout: Layout, stream: Spans, n_tokens: int, device: torch.device
     ) -> None:
         base = layout.text(call.base_spans)
+        images = merged_spans(layout.references)
         self._call, self._n_tokens, self._device = call, n_tokens, device
 
         def tokens(*spans: Span) -> Tokens:
             return Tokens.at(span_positions(merged_spans(spans)), device)
 
-        always = merged_spans((*layout.registers, *layout.references))
-        self._always, self._references = tokens(*always), tokens(*layout.references)
+        always = merged_spans((*layout.registers, *images))
+        self._always = tokens(*always)
         self._stock = tokens(*base, *layout.image, *always)
         self._stock_stream = tokens(*base, *stream, *always)
         has_stream = bool(merged_spans(stream))
         self._streamed = [has_stream and bool(row.stream_layers()) for row in call.regional]
         self._n_registers = sum(b - a for a, b in layout.registers)
-        common = {BASE: base, IMAGE: layout.image, BASE_IMAGE: stream, REGISTERS: layout.registers}
-        self.layouts = [
-            {
-                set_id: TokenLayout(
-                    {**common, **{r: layout.text(at) for r, at in enumerate(texts.spans, start=1)}},
-                    always,
+        common = {
+            BASE: base,
+            IMAGE: layout.image,
+            BASE_IMAGE: stream,
+            REGISTERS: layout.registers,
+        }
+        self._plain_layout = TokenLayout(common, always)
+        self.layouts, self._whole = [], []
+        for row in call.regional:
+            whole, owned = split_references(images, call.references, row.references)
+            seen = merged_spans((*layout.registers, *whole))
+            self.layouts.append(
+                {
+                    set_id: TokenLayout(
+                        {
+                            **common,
+                            **{r: layout.text(at) for r, at in enumerate(texts.spans, start=1)},
+                            **owned,
+                        },
+                        seen,
+                    )
+                    for set_id, texts in row.sets.items()
+                }
+            )
+            self._whole.append(
+                _WholeReferences(
+                    tokens(*whole),
+                    tokens(*base, *layout.image, *seen),
+                    tokens(*base, *stream, *seen),
                 )
-                for set_id, texts in row.sets.items()
-            }
-            for row in call.regional
-        ]
+            )
         # By id of the groups, which the call keeps alive, and of the layout.
         self._pieces: dict[tuple[int, int], tuple[Piece, ...]] = {}
         self._steps: dict[int, list[tuple[slice, list[Piece]]]] = {}  # by layer
@@ -99,8 +129,8 @@ class Places:
         """What each range of rows runs in a layer, one after the other."""
         for rows in self._call.plain:
             yield rows, self._filled([_as_stock(self._stock, self._stock)])
-        for row, layouts, streamed in zip(
-            self._call.regional, self.layouts, self._streamed, strict=True
+        for row, layouts, whole, streamed in zip(
+            self._call.regional, self.layouts, self._whole, self._streamed, strict=True
         ):
             job = row.jobs.get(layer)
             steps: list[Piece] = []
@@ -112,10 +142,13 @@ class Places:
                     groups = job.groups if job is not None and active else texts.idle
                     steps += self._pieces_of(groups, layouts[set_id], registers=active)
             if streamed:
-                steps += self._pieces_of(_stream_groups(job), next(iter(layouts.values())))
-            alone = self._references if job is not None else self._always
-            if alone.count and (job is not None or streamed):
-                steps.append(_as_stock(alone, self._stock_stream if streamed else self._stock))
+                layout = next(iter(layouts.values())) if job is not None else self._plain_layout
+                steps += self._pieces_of(_stream_groups(job), layout)
+            if job is not None and whole.tokens.count:
+                seen = whole.seen_with_stream if streamed else whole.seen
+                steps.append(_as_stock(whole.tokens, seen))
+            elif job is None and streamed and self._always.count:
+                steps.append(_as_stock(self._always, self._stock_stream))
             yield row.rows, self._filled(steps)
 
     def _filled(self, steps: list[Piece]) -> list[Piece]:

@@ -29,6 +29,7 @@ class RegionalPrompts:
         texts: R encoded prompts, in the order of the regions.
         prompts: R prompt strings for reports ("" where CONDITIONING was given).
         notes: what reports should say about the texts.
+        negative: the same regions in the negative's rows (``negatives.py``), or None for none.
     """
 
     uid: str
@@ -36,6 +37,7 @@ class RegionalPrompts:
     texts: tuple[Text, ...]
     prompts: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    negative: RegionalPrompts | None = None
 
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.prompts) == len(self.regions):

@@ -15,6 +15,7 @@ import torch
 
 from .errors import RegionError
 from .masks import blurred, checked_mask, mask_coverage
+from .region_schedule import RegionSchedule
 
 MAX_REGIONS = 64
 MAX_FEATHER_PX = 100_000
@@ -95,6 +96,8 @@ class Region:
         name: label for previews and reports.
         frames: part of a video in which the region exists, (start, end) as shares of the latent
             frames, 0 <= start < end <= 1; None for all of it. Means nothing in a still picture.
+        schedule: its weight over the denoising; None: the same at all steps.
+        base_ratio: share of the global prompt inside it, 0..1, instead of the rule's, or None.
     """
 
     shape: Box | torch.Tensor
@@ -102,8 +105,12 @@ class Region:
     order: int = 0
     name: str = ""
     frames: tuple[float, float] | None = None
+    schedule: RegionSchedule | None = None
+    base_ratio: float | None = None
 
     def __post_init__(self) -> None:
+        if self.base_ratio is not None and not 0.0 <= self.base_ratio <= 1.0:
+            raise RegionError(f"A region's base ratio is {self.base_ratio!r}, expected 0..1.")
         if not 0.0 <= self.weight <= 10.0:
             raise RegionError(f"Region weight is {self.weight!r}, expected a number from 0 to 10.")
         if self.frames is not None and not 0.0 <= self.frames[0] < self.frames[1] <= 1.0:
@@ -208,12 +215,14 @@ class RegionSet:
             regions.append(Region(mask, order=index, name=name))  # later masks lie in front
         return cls(tuple(regions), overlap)
 
-    def with_weights(self, weights: list[float]) -> RegionSet:
-        """The same regions with other weights, one per region."""
+    def with_weights(self, weights: Sequence[float]) -> RegionSet:
+        """The same regions with other weights, one per region; what they cover stays known."""
         if len(weights) != len(self.regions):
             raise RegionError(f"Got {len(weights)} weights for {len(self.regions)} regions.")
         pairs = zip(self.regions, weights, strict=True)
-        return replace(self, regions=tuple(replace(r, weight=w) for r, w in pairs))
+        weighted = replace(self, regions=tuple(replace(r, weight=w) for r, w in pairs))
+        object.__setattr__(weighted, "memo", self.memo)
+        return weighted
 
     @property
     def has_frames(self) -> bool:

@@ -33,18 +33,27 @@ def patch_report(
     for index, (prompt, region) in enumerate(
         zip(patch.prompts.prompts, regions.regions, strict=True)
     ):
-        shown = prompt if len(prompt) <= 80 else prompt[:77] + "..."
+        shown = _cut(prompt)
         weight = "" if region.weight == 1.0 else f" (weight {region.weight:g})"
         frames = ""
         if region.frames is not None:
             frames = f" (frames {region.frames[0]:.0%} to {region.frames[1]:.0%})"
-        lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}{frames}")
+        when = "" if region.schedule is None else f" ({region.schedule.describe()})"
+        base = "" if region.base_ratio is None else f" (base ratio {region.base_ratio:g})"
+        lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}{base}{frames}{when}")
+        if patch.prompts.negative is not None and patch.prompts.negative.prompts[index]:
+            lines.append(f"     not: {_cut(patch.prompts.negative.prompts[index])}")
     lines.extend(f"Note: {note}" for note in patch.prompts.notes)
     if unused_base_ratio is not None:
         lines.append(f"Note: base_ratio {unused_base_ratio:g} is not used, the rule decides.")
     if patch.is_noop:
         lines.append("Note: this patch changes nothing, its layer or percent range is empty.")
     return "\n".join(lines)
+
+
+def _cut(prompt: str) -> str:
+    """A prompt as far as it fits into a line."""
+    return prompt if len(prompt) <= 80 else prompt[:77] + "..."
 
 
 def _layers_line(layers: tuple[int, ...], n_layers: int) -> str:

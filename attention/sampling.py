@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -17,6 +17,8 @@ from .call_plan import CallPlan, LayerJob, TextCache, TextStates
 from .errors import HostError
 from .groups import BASE, Groups, boosted, groups_to
 from .prompts import RegionalPrompts
+from .references import with_references
+from .region_schedule import weights_at
 from .rules import Rule
 from .schedule import PercentRange
 from .step import Step
@@ -48,16 +50,30 @@ class Entry:
         regional_uid: id of the regional prompts whose global prompt it is, or None.
         area: sizes, then offsets of the latent's last axes, such as (height, width, top, left) in
             latent pixels; None for the whole latent.
+        references: region of each reference image, see ``references.REFERENCES``.
     """
 
     regional_uid: str | None
     area: tuple[int, ...] | None
+    references: tuple[int, ...] = ()
 
     def offsets(self, n_axes: int) -> tuple[int, ...]:
         """Where the area begins on each of the latent's last axes (frames, rows, columns)."""
         area = self.area or ()
         starts = area[len(area) // 2 :][:n_axes]
         return (0,) * (n_axes - len(starts)) + tuple(starts)
+
+
+class Phase(NamedTuple):
+    """All that a layer's groups depend on besides regions and grid.
+
+    Attributes:
+        of_rule: what the rule calls its phase.
+        weights: of the regions at this step, or None where they have no schedule.
+    """
+
+    of_rule: Hashable
+    weights: tuple[float, ...] | None
 
 
 @dataclass(slots=True, eq=False)
@@ -133,22 +149,27 @@ class SamplingRun:
             self._plans[key] = self._make_plan(model, x, uuids, phases, strengths)
         return self._plans[key]
 
-    def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Hashable]:
-        """(patch, layer) -> phase of its rule, of all that act at this step."""
+    def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Phase]:
+        """(patch, layer) -> phase, of all that act at this step."""
         n_layers = self.family.n_layers(model)
-        return {
-            (index, layer): phase
-            for index in self._active_patches(step)
-            for layer in self.patches[index].layers
-            if (phase := self.patches[index].rule.phase(layer, n_layers, step)) is not None
-        }
+        phases: dict[tuple[int, int], Phase] = {}
+        for index in self._active_patches(step):
+            patch = self.patches[index]
+            weights = weights_at(patch.prompts.regions, step)
+            if weights is not None and not any(weights):
+                continue  # outside of the time of all its regions
+            for layer in patch.layers:
+                of_rule = patch.rule.phase(layer, n_layers, step)
+                if of_rule is not None:
+                    phases[index, layer] = Phase(of_rule, weights)
+        return phases
 
     def _make_plan(
         self,
         model: Any,
         x: torch.Tensor,
         uuids: Sequence[Any],
-        phases: dict[tuple[int, int], Hashable],
+        phases: dict[tuple[int, int], Phase],
         strengths: dict[int, float | None],
     ) -> CallPlan | None:
         size = x.shape[0] // len(uuids)
@@ -165,14 +186,15 @@ class SamplingRun:
                     chosen[layer] = index
             for layer, index in sorted(chosen.items()):
                 grid = self._grid(model, x, entry, layer)
-                groups = self._groups_of(model, index, grid, phases[index, layer], x.device)
+                owners = entry.references
+                groups = self._groups_of(model, index, grid, phases[index, layer], owners, x.device)
                 texts = self._texts_of(model, index, x.device) if _speak_of_text(groups) else ()
                 strength = strengths[index]
                 if strength is not None:
                     if id(groups) not in tuned:
                         tuned[id(groups)] = boosted(groups, strength)
                     groups = tuned[id(groups)]
-                job = LayerJob(rows, grid, groups, texts)
+                job = LayerJob(rows, grid, groups, texts, owners)
                 layers.setdefault(layer, []).append(job)
         if not layers:
             return None
@@ -201,14 +223,25 @@ class SamplingRun:
         )
 
     def _groups_of(
-        self, model: Any, index: int, grid: TokenGrid, phase: Hashable, device: torch.device
+        self,
+        model: Any,
+        index: int,
+        grid: TokenGrid,
+        phase: Phase,
+        owners: tuple[int, ...],
+        device: torch.device,
     ) -> Groups:
-        key = (index, grid, phase, device)
+        key = (index, grid, phase, owners, device)
         if key not in self._groups:
             patch = self.patches[index]
+            regions = patch.prompts.regions
+            if phase.weights is not None:
+                regions = regions.with_weights(phase.weights)
             if grid.is_whole:  # a crop may well miss a region
-                require_visible(patch.prompts.regions, grid)
-            groups = patch.rule.groups(patch.prompts.regions, grid, phase)
+                require_visible(regions, grid)
+            groups = patch.rule.groups(regions, grid, phase.of_rule)
+            if any(owners):
+                groups = with_references(groups, owners, regions, grid)
             dtype = model.manual_cast_dtype or model.get_dtype()
             self._groups[key] = groups_to(groups, device, dtype)
         return self._groups[key]

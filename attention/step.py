@@ -55,7 +55,7 @@ class Step:
         """Elapsed share of the steps of this sampling, index / n_steps, 0..1."""
         return self.index / self.n_steps
 
-    @property
+    @cached_property
     def percent(self) -> float:
         """Elapsed share 0..1 of the model's denoising: ``percent_to_sigma`` the other way round.
 

@@ -119,7 +119,22 @@ def normalised(weights: torch.Tensor) -> torch.Tensor:
     return weights / weights.sum(0)
 
 
-def token_ownership(regions: RegionSet, grid: TokenGrid, base_ratio: float = 0.0) -> torch.Tensor:
+def kept_shares(regions: RegionSet, base_ratio: float | None) -> torch.Tensor:
+    """What the regions keep beside the global prompt: [R] float32, 1 - beta_r.
+
+    Args:
+        regions: a region's own base ratio takes the place of the rule's.
+        base_ratio: the rule's; None: the global prompt has no share, whatever the regions say.
+    """
+    if base_ratio is None:
+        return torch.ones(len(regions))
+    own = (r.base_ratio for r in regions.regions)
+    return torch.tensor([1.0 - (base_ratio if beta is None else beta) for beta in own])
+
+
+def token_ownership(
+    regions: RegionSet, grid: TokenGrid, base_ratio: float | None = None
+) -> torch.Tensor:
     """Who owns each image token: the mixing weights of all prompts, summing to one.
 
     With masks m_r normalised where they overlap, m~_r = m_r / max(1, sum m), weights a_r and base
@@ -131,14 +146,15 @@ def token_ownership(regions: RegionSet, grid: TokenGrid, base_ratio: float = 0.0
     Args:
         regions: R regions.
         grid: the token grid of the call.
-        base_ratio: beta, 0..1, the global prompt's share inside the regions.
+        base_ratio: beta, 0..1, the global prompt's share inside the regions that have none of
+            their own; None for no share inside any.
 
     Returns:
         [R + 1, N] float32 on the CPU; row 0 is the global prompt; columns sum to one.
     """
     masks = token_coverage(regions, grid)
     masks = masks / masks.sum(0).clamp_min(1.0)
-    strength = torch.tensor([r.weight for r in regions.regions]) * (1.0 - base_ratio)
+    strength = torch.tensor([r.weight for r in regions.regions]) * kept_shares(regions, base_ratio)
     owned = masks * strength[:, None]
     owned = owned / owned.sum(0).clamp_min(1.0)
     base = (1.0 - owned.sum(0, keepdim=True)).clamp_min(0.0)

@@ -16,6 +16,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,14 +154,16 @@ def summarise(n: int, args: Any, counts: Any, all_right: Any, seconds: float) ->
     return result
 
 
-def save_sheet(pictures: list[Any], path: Path) -> None:
-    """Regional pictures above, merged ones below."""
+def save_sheet(
+    pictures: list[Any], path: Path, kinds: Sequence[str] = ("regional", "merged")
+) -> None:
+    """One row of pictures per kind, the first one above."""
     import numpy as np
     from PIL import Image
 
     rows = [
         np.concatenate([p for name, p in pictures if name == wanted], axis=1)
-        for wanted in ("regional", "merged")
+        for wanted in kinds
         if any(name == wanted for name, _ in pictures)
     ]
     sheet = (np.concatenate(rows, axis=0).clip(0, 1) * 255).astype(np.uint8)

@@ -16,6 +16,9 @@ from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
 from .planner import LLMProgressivePrompt
+from .region_controlnet import RegionControlNet
+from .region_reference import RegionReference
+from .region_schedule import RegionScheduleNode
 from .regions import RegionsFromMasks, RegionSplit
 from .rules import RULE_NODES
 from .sketch import RegionsFromSketch
@@ -26,11 +29,14 @@ NODES: list[type[io.ComfyNode]] = [
     RegionsFromMasks,
     RegionEditor,
     RegionFrames,
+    RegionScheduleNode,
     RegionsFromSketch,
     LLMProgressivePrompt,
     ImportOmostCanvas,
     RegionalConditioning,
     AppendRegionConditioning,
+    RegionReference,
+    RegionControlNet,
     BindPhrases,
     PatchCrossAttention,
     ProgressiveDepth,

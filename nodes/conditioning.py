@@ -13,6 +13,7 @@ from ..attention.padding import trim_prompts
 from ..attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from ..attention.regions import RegionSet
 from ..planner.plan import Plan
+from .negative_prompts import encode_negatives, resolve_negatives
 from .prompt_sources import parse_weights, resolve_prompts
 from .types import CATEGORY, Conditionings, PlanSocket, Regional, Regions, require_choice
 
@@ -90,6 +91,22 @@ class RegionalConditioning(io.ComfyNode):
                     tooltip="The positive of another Regional Conditioning: these regional prompts "
                     "then belong to the same picture as its own, for a second patch in a row.",
                 ),
+                io.String.Input(
+                    "negative_prompts",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    dynamic_prompts=True,
+                    tooltip="What single regions must not show: one per line, in the order of the "
+                    "regions, an empty line for a region without one. Empty: the plan's. Needs "
+                    "cfg above 1.",
+                ),
+                Conditionings.Input(
+                    "negative_conditionings",
+                    optional=True,
+                    tooltip="One negative conditioning per region instead of texts, from Append "
+                    "Region Conditioning.",
+                ),
             ],
             outputs=[
                 Regional.Output(display_name="regional", tooltip="For Patch DiT Cross-Attention."),
@@ -97,7 +114,11 @@ class RegionalConditioning(io.ComfyNode):
                     display_name="positive",
                     tooltip="The global prompt, for the sampler. It carries the id of the regions.",
                 ),
-                io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
+                io.Conditioning.Output(
+                    display_name="negative",
+                    tooltip="For the sampler. Where regions have negative prompts it carries their "
+                    "id.",
+                ),
             ],
         )
 
@@ -115,6 +136,8 @@ class RegionalConditioning(io.ComfyNode):
         plan: Plan | None = None,
         conditionings: tuple[Conditioning, ...] | None = None,
         positive: Conditioning | None = None,
+        negative_prompts: str = "",
+        negative_conditionings: tuple[Conditioning, ...] | None = None,
     ) -> io.NodeOutput:
         require_choice("level", level, LEVELS)
         wanted = resolve_prompts(
@@ -127,7 +150,8 @@ class RegionalConditioning(io.ComfyNode):
             level,
             has_positive=positive is not None,
         )
-        strengths = parse_weights(weights, len(regions), plan)
+        unwanted = resolve_negatives(len(regions), negative_prompts, plan, negative_conditionings)
+        regions = regions.with_weights(parse_weights(weights, len(regions), plan))
         if positive is None:
             base, *encoded = encode_prompts(clip, [wanted.base, *wanted.regional])
             uid = uuid.uuid4().hex
@@ -135,7 +159,15 @@ class RegionalConditioning(io.ComfyNode):
         else:
             encoded = encode_prompts(clip, wanted.regional)
             uid = _uid_of(positive)
-        (negative,) = encode_prompts(clip, [wanted.negative])
+        negative, regional_negative = encode_negatives(
+            clip,
+            uid,
+            regions,
+            wanted.negative,
+            unwanted,
+            negative_conditionings,
+            trim_padding=trim_padding,
+        )
         texts = conditionings or encoded
         notes: tuple[str, ...] = ()
         if trim_padding:
@@ -143,10 +175,11 @@ class RegionalConditioning(io.ComfyNode):
             notes = (note,)
         regional = RegionalPrompts(
             uid=uid,
-            regions=regions.with_weights(strengths),
+            regions=regions,
             texts=tuple(text_from_conditioning(c, f"region {i + 1}") for i, c in enumerate(texts)),
             prompts=wanted.labels,
             notes=notes,
+            negative=regional_negative,
         )
         return io.NodeOutput(regional, positive, negative)
 

@@ -26,6 +26,8 @@ from joint_graphs import JointRegions, build_joint
 from joint_models import FLUX, QWEN, SD35
 from node_schemas import Schemas
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
+from region_demo_graphs import REGION_DEMOS, build_region_demo
+from region_joint_graphs import BUILD_REGION_JOINT, REGION_JOINT
 from sketch_graphs import SKETCH_FILE, Sketch, build_sketch
 from sketch_picture import write_sketch
 from ui_graph import Graph
@@ -160,6 +162,8 @@ WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
     **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
     **{name: partial(build_joint, setting=j) for name, j in JOINT.items()},
+    **{name: partial(build_region_demo, demo=d) for name, d in REGION_DEMOS.items()},
+    **{name: partial(BUILD_REGION_JOINT[name], setting=j) for name, j in REGION_JOINT.items()},
     **{name: partial(build_sketch, setting=s) for name, s in SKETCHES.items()},
     **{name: partial(build_ablation, setting=a) for name, a in ABLATIONS.items()},
 }
@@ -169,13 +173,14 @@ def load_nodes() -> dict[str, Any]:
     """Node id -> class, of the host and of the pack, as ComfyUI's loader registers them."""
     from comfy_extras import nodes_model_advanced, nodes_preview_any
     from comfy_extras.nodes_canny import Canny
-    from comfy_extras.nodes_flux import FluxGuidance
+    from comfy_extras.nodes_flux import FluxGuidance, FluxKontextImageScale
     from comfy_extras.nodes_primitive import StringMultiline
     from comfy_extras.nodes_sd3 import EmptySD3LatentImage
     from regional_dit.nodes import NODES
 
     nodes = import_module("nodes")  # ComfyUI's, not this pack's folder of that name
-    newer = (Canny, EmptySD3LatentImage, FluxGuidance, StringMultiline, *NODES)
+    flux = FluxGuidance, FluxKontextImageScale
+    newer = (Canny, EmptySD3LatentImage, *flux, StringMultiline, *NODES)
     return {
         **nodes.NODE_CLASS_MAPPINGS,
         **nodes_model_advanced.NODE_CLASS_MAPPINGS,
@@ -239,7 +244,8 @@ def main() -> None:
 
         regions_only = (*HUNYUANS, *COMPARISONS)
         workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
-        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES, *ABLATIONS))
+        graphs = (*JOINT, *SKETCHES, *ABLATIONS, *REGION_DEMOS, *REGION_JOINT)
+        graph_pictures.write_graphs(FOLDER, graphs, REGION_DEMOS)
 
 
 if __name__ == "__main__":

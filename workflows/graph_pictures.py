@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,12 @@ MAX_BYTES = 190_000
 TIMEOUT_S = 900
 
 
-def write_graphs(folder: Path, names: Sequence[str]) -> None:
-    """Write NAME.jpg into ``folder`` for each of its workflows of that name."""
+def write_graphs(folder: Path, names: Sequence[str], runnable: Collection[str] = ()) -> None:
+    """Write NAME.jpg into ``folder`` for each of its workflows of that name.
+
+    Those that are ``runnable`` need no weights from elsewhere: they are run whole, and show what
+    they save.
+    """
     from regional_dit.headless import browser
     from regional_dit.headless.client import Client
     from regional_dit.headless.environment import prepare
@@ -54,11 +58,16 @@ def write_graphs(folder: Path, names: Sequence[str]) -> None:
             for name in names:
                 workflow = json.loads((folder / "api" / f"{name}.json").read_text("utf-8"))
                 shown = out / name
-                client.run(needed_by(workflow, PREVIEW), shown)
+                images = {PREVIEW: str(shown / f"{PREVIEW}.png")}
+                if name in runnable:
+                    client.run(workflow, shown)
+                    images |= saved_by(workflow, shown)
+                else:
+                    client.run(needed_by(workflow, PREVIEW), shown)
                 jobs.append(
                     {
                         "workflow": str(folder / f"{name}.json"),
-                        "images": {PREVIEW: str(shown / f"{PREVIEW}.png")},
+                        "images": images,
                         "out": str(out / f"{name}.png"),
                     }
                 )
@@ -75,6 +84,16 @@ def write_graphs(folder: Path, names: Sequence[str]) -> None:
             with Image.open(job["out"]) as picture:
                 save_small(picture.convert("RGB"), target)
             sys.stdout.write(f"wrote workflows/{target.name}\n")
+
+
+def saved_by(workflow: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Title -> picture of the nodes that save one, after a run into ``folder``."""
+    found = {}
+    for node in workflow.values():
+        if node["class_type"] == "SaveImage":
+            (path,) = folder.glob(f"{node['inputs']['filename_prefix']}_*.png")
+            found[node["_meta"]["title"]] = str(path)
+    return found
 
 
 def save_small(picture: Image.Image, path: Path) -> None:

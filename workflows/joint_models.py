@@ -55,6 +55,22 @@ FLUX = Checkpoint(
     (("flux1-dev-fp8.safetensors", "checkpoints", 17.2, "Comfy-Org/flux1-dev"),),
     steps=24, cfg=1.0, guidance=3.5, pads=True,
 )  # fmt: skip
+KONTEXT = Checkpoint(
+    "Flux.1 Kontext dev",
+    (
+        (
+            "flux1-dev-kontext_fp8_scaled.safetensors", "diffusion_models", 11.9,
+            "Comfy-Org/flux1-kontext-dev_ComfyUI",
+        ),
+        ("clip_l.safetensors", "text_encoders", 0.25, "comfyanonymous/flux_text_encoders"),
+        (
+            "t5xxl_fp8_e4m3fn_scaled.safetensors", "text_encoders", 5.2,
+            "comfyanonymous/flux_text_encoders",
+        ),
+        ("ae.safetensors", "vae", 0.34, "Comfy-Org/Lumina_Image_2.0_Repackaged"),
+    ),
+    steps=20, cfg=1.0, guidance=2.5, pads=True,
+)  # fmt: skip
 SD35 = Checkpoint(
     "SD3.5 large",
     (
@@ -92,10 +108,15 @@ def add_models(graph: Graph, checkpoint: Checkpoint) -> LoadedModels:
         loader = graph.node("CheckpointLoaderSimple", inputs={"ckpt_name": names[0]})
         model, clip, vae = (loader.out(kind) for kind in ("MODEL", "CLIP", "VAE"))
     else:
-        model = graph.node("UNETLoader", inputs={"unet_name": names[0]}).out("MODEL")
-        text = graph.node("CLIPLoader", inputs={"clip_name": names[1], "type": "qwen_image"})
+        unet, *texts, autoencoder = names
+        model = graph.node("UNETLoader", inputs={"unet_name": unet}).out("MODEL")
+        if len(texts) == 2:
+            encoders = {"clip_name1": texts[0], "clip_name2": texts[1], "type": "flux"}
+            text = graph.node("DualCLIPLoader", inputs=encoders)
+        else:
+            text = graph.node("CLIPLoader", inputs={"clip_name": texts[0], "type": "qwen_image"})
         clip = text.out("CLIP")
-        vae = graph.node("VAELoader", inputs={"vae_name": names[2]}).out("VAE")
+        vae = graph.node("VAELoader", inputs={"vae_name": autoencoder}).out("VAE")
     if checkpoint.shift is not None:
         node, shift = checkpoint.shift
         model = graph.node(node, inputs={"model": model, "shift": shift}).out("MODEL")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from .flux import Flux
 
 
 class Chroma(Flux):
     name = "Chroma"
     host_classes = ("Chroma", "ChromaRadiance")
+    takes_references: ClassVar[bool] = False

@@ -20,6 +20,7 @@ class Flux(JointFamily):
     name = "Flux"
     host_classes = ("Flux",)
     takes_stream: ClassVar[bool] = True
+    takes_references: ClassVar[bool] = True
 
     def blocks(self, model: Any) -> Sequence[Any]:
         net = model.diffusion_model

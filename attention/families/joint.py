@@ -40,6 +40,8 @@ class JointFamily(ABC):
     takes_mask: ClassVar[bool] = False  # whether an attention_mask concerns the text alone
     # Whether single blocks, called as block(sequence, ..., pe=...), can take a second image stream.
     takes_stream: ClassVar[bool] = False
+    # Whether it takes reference images, as ``ref_latents``, each of which a region may own.
+    takes_references: ClassVar[bool] = False
 
     def matches(self, model: Any) -> bool:
         return is_one_of(model, self.host_classes)
@@ -91,6 +93,17 @@ class JointFamily(ABC):
         """The same of the conditioning's own text."""
         return (inputs.context.shape[1],)
 
+    def reference_lengths(self, model: Any, inputs: CallInputs) -> Lengths:
+        """Tokens of each reference image; they follow each other behind the image."""
+        if not self.takes_references:
+            return ()
+        patch = model.diffusion_model.patch_size
+        lengths = []
+        for latent in inputs.extra.get("ref_latents") or ():
+            rows, cols = (-(-side // patch) for side in latent.shape[-2:])
+            lengths.append(latent.shape[2:-2].numel() * rows * cols)
+        return tuple(lengths)
+
     def extended(self, model: Any, call: JointCall, inputs: CallInputs) -> CallInputs:
         """The inputs with the regional texts in the context."""
         return replace(inputs, context=with_regions(inputs.context, call))
@@ -116,7 +129,12 @@ class JointFamily(ABC):
     ) -> Iterator[CallInputs]:
         if not self.takes_mask:
             _refuse_mask(self.name, inputs)
-        call = joint_call(plan, self.base_lengths(model, inputs), partial(self.text_lengths, model))
+        call = joint_call(
+            plan,
+            self.base_lengths(model, inputs),
+            partial(self.text_lengths, model),
+            self.reference_lengths(model, inputs),
+        )
         layer = _CurrentLayer()
         layout = partial(self.layout, model, call)
         override = _Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))

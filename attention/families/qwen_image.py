@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -21,6 +21,7 @@ from .joint import JointFamily, restarted
 class QwenImage(JointFamily):
     name = "Qwen-Image"
     host_classes = ("QwenImage",)
+    takes_references: ClassVar[bool] = True
 
     def blocks(self, model: Any) -> Sequence[Any]:
         return model.diffusion_model.transformer_blocks

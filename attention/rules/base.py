@@ -85,6 +85,11 @@ class Rule(ABC, Generic[P]):
         return None
 
     @property
+    def takes_base_ratios(self) -> bool:
+        """Whether ``Region.base_ratio`` can take the place of a base ratio of the rule."""
+        return hasattr(self, "base_ratio")
+
+    @property
     def base_tokens(self) -> int | None:
         """Text tokens that the global prompt must have; None: any number."""
         return None

@@ -36,7 +36,8 @@ class Bias(Rule[str]):
     All texts are one sequence in which every token sees every other. In single blocks nothing is
     added, but the regional prompts stay; where a model has no others (Lumina 2, Z-Image), all are
     biased. Deviations: the key side is hard, where the region covers more than half of what it
-    covers of any token; a_r is the region's weight (the source has none).
+    covers of any token; a_r is the region's weight (the source has none), and a region without
+    weight is left out altogether.
 
     Attributes:
         own: b+, 0..50.
@@ -72,23 +73,25 @@ class Bias(Rule[str]):
         return BIASED if everywhere or layer < n_double else OPEN
 
     def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
-        texts = tuple(KeyBlock(r) for r in range(len(regions) + 1))
+        weights = region_weights(regions)
+        used = [r for r, weight in enumerate(weights.tolist(), start=1) if weight > 0.0]
+        texts = tuple(KeyBlock(r) for r in (BASE, *used))
         everything = (*texts, KeyBlock(IMAGE))
         base = Group(everything, source=BASE)
         if phase == OPEN:
-            sources = (IMAGE, *range(1, len(regions) + 1))
+            sources = (IMAGE, *used)
             return (base, *(Group(everything, source=source) for source in sources))
-        weights = region_weights(regions)
         coverage = token_coverage(regions, grid)
         members = region_members(torch.cat([torch.ones_like(coverage[:1]), coverage]))
         asking = [
             Group((*texts, *self._image_blocks(inside, weight)), source=r)
             for r, (inside, weight) in enumerate(zip(members, weights.tolist(), strict=True), 1)
+            if r in used
         ]
-        return (base, *asking, Group(self._text_blocks(coverage * weights[:, None])))
+        return (base, *asking, Group(self._text_blocks(coverage * weights[:, None], used)))
 
-    def _text_blocks(self, shares: torch.Tensor) -> tuple[KeyBlock, ...]:
-        """What image tokens see, with shares a_r m_r [R, N].
+    def _text_blocks(self, shares: torch.Tensor, used: list[int]) -> tuple[KeyBlock, ...]:
+        """What image tokens see, with shares a_r m_r [R, N], of the regions that have a weight.
 
         All regional texts with b- sum_s a_s m_s, and T_r once more, so that b+ takes the place of
         b- for its share: the weights of one text listed twice add up.
@@ -96,7 +99,7 @@ class Bias(Rule[str]):
         n_tokens = shares.shape[1]
         far = self.other * shares.sum(0)
         blocks = [KeyBlock(BASE), KeyBlock(IMAGE)]
-        for r, share in enumerate(shares, start=1):
+        for r, share in ((r, shares[r - 1]) for r in used):
             blocks.append(KeyBlock(r, log_weight=far if bool(far.any()) else None))
             nearer = (self.own - self.other) * share
             inside = (nearer > NEGLIGIBLE).nonzero()[:, 0]

@@ -79,7 +79,7 @@ class Bind(Rule[str]):
 
     def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
         isolated = phase == ISOLATED
-        ownership = token_ownership(regions, grid, 0.0 if isolated else self.base_ratio)
+        ownership = token_ownership(regions, grid, None if isolated else self.base_ratio)
         members = region_members(token_ownership(regions, grid))
         visible: list[torch.Tensor | None] = members if isolated else [None] * len(members)
         return (*text_groups(members), *image_groups(ownership, visible))

@@ -30,7 +30,7 @@ class RCAC(EveryLayer):
         return max(0, round(n_layers * REFERENCE_SHARE) - 1)
 
     def groups(self, regions: RegionSet, grid: TokenGrid, phase: str) -> Groups:
-        return mix_groups(token_ownership(regions, grid, base_ratio=0.0))
+        return mix_groups(token_ownership(regions, grid))
 
     def describe(self) -> str:
         return "rcac, no base ratio"

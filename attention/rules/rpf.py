@@ -11,7 +11,7 @@ from ..errors import RegionalError
 from ..groups import BASE, BASE_IMAGE, IMAGE, Group, Groups, KeyBlock
 from ..regions import RegionSet
 from ..step import Step
-from ..tokens import TokenGrid
+from ..tokens import TokenGrid, kept_shares
 from .base import AttentionKind, BlockKinds, Rule
 from .hard import by_membership, centre_members, unless_all
 from .settings import region_weights, require_range
@@ -105,7 +105,8 @@ class RegionalPromptingFlux(Rule[RPFPhase]):
 
     def groups(self, regions: RegionSet, grid: TokenGrid, phase: RPFPhase) -> Groups:
         members = centre_members(regions, grid)
-        regional = self._regional_share(members, region_weights(regions))
+        strengths = region_weights(regions) * kept_shares(regions, self.base_ratio)
+        regional = self._regional_share(members, strengths)
         used = [r + 1 for r in range(len(regions)) if regions.regions[r].weight > 0.0]
         if phase.masked:
             groups = [*self._texts(members, used), *self._image(members, regional)]
@@ -113,12 +114,12 @@ class RegionalPromptingFlux(Rule[RPFPhase]):
             groups = [*_all_to_all(used), *_leaking_image(regional, used)]
         return (*groups, *self._base_path(1.0 - regional, phase.streamed))
 
-    def _regional_share(self, members: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def _regional_share(self, members: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
         """[N], the regional path's share of each image token's output."""
-        strength = (members * weights[:, None]).amax(0)
+        share = (members * strengths[:, None]).amax(0)
         if self.uncovered == "alone":
-            strength = torch.where(members.any(0), strength, 1.0)
-        return ((1.0 - self.base_ratio) * strength).clamp_max(1.0)
+            share = torch.where(members.any(0), share, 1.0 - self.base_ratio)
+        return share.clamp_max(1.0)
 
     def _texts(self, members: torch.Tensor, used: list[int]) -> Groups:
         groups = []

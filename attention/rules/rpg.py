@@ -8,7 +8,7 @@ import torch
 
 from ..groups import Groups, mix_groups
 from ..regions import RegionSet
-from ..tokens import TokenGrid, token_coverage
+from ..tokens import TokenGrid, kept_shares, token_coverage
 from .settings import EveryLayer, region_weights, require_range
 
 
@@ -41,7 +41,8 @@ class RPG(EveryLayer):
         uncovered = (1.0 - coverage.sum(0)).clamp_min(0.0)
         owned = torch.zeros(len(regions) + 1, coverage.shape[1])
         most, winner = coverage[front_first].max(0)  # the first of equals wins
-        shares = (1.0 - self.base_ratio) * weights[front_first][winner] * (most > uncovered)
+        kept = kept_shares(regions, self.base_ratio)[front_first][winner]
+        shares = kept * weights[front_first][winner] * (most > uncovered)
         owned.scatter_(0, torch.tensor(front_first)[winner][None] + 1, shares[None])
         owned[0] = 1.0 - shares
         return mix_groups(owned)

@@ -94,6 +94,10 @@ class SpecialtyTuning(Rule[str]):
         return "specialty tuning"
 
     @property
+    def takes_base_ratios(self) -> bool:
+        return self.regional_text
+
+    @property
     def base_tokens(self) -> int:
         """Text tokens that the sampler's positive must have."""
         return self.binding.n_tokens

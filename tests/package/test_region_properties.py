@@ -10,11 +10,14 @@ from random_files import is_a_sentence
 from random_regions import anything, boxes, check_regions, fractions, masks
 from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.frames import with_frames
+from regional_dit.attention.region_schedule import weights_at
 from regional_dit.attention.regions import Box, Region, RegionSet
 from regional_dit.attention.split import split_canvas
+from regional_dit.attention.step import Step
 from regional_dit.attention.tokens import TokenGrid, require_visible, token_ownership
 from regional_dit.nodes.plan_regions import box_fractions, drawn_mask, shape_of
 from regional_dit.nodes.prompt_sources import parse_weights
+from regional_dit.nodes.region_schedule import RegionScheduleNode
 from regional_dit.nodes.regions import RegionsFromMasks
 
 pieces = st.sampled_from(
@@ -146,3 +149,32 @@ def test_any_boxes_are_regions_or_refused(values: list[tuple[float, ...]]) -> No
         require_visible(regions, grid)
     except RegionalError as error:
         assert is_a_sentence(error)
+
+
+@given(
+    number_texts | st.just(""),
+    st.tuples(fractions, fractions, fractions, fractions),
+    fractions | st.just(-1.0),
+    st.integers(1, 3),
+    st.floats(0.0, 1.0),
+)
+def test_any_schedule_is_a_strength_or_refused(
+    which: str,
+    numbers: tuple[float, float, float, float],
+    base_ratio: float,
+    count: int,
+    percent: float,
+) -> None:
+    RAN["examples"] += 1
+    try:
+        regions = RegionScheduleNode.execute(split_canvas(1, count), which, *numbers, base_ratio)[0]
+    except RegionalError as error:
+        assert is_a_sentence(error)
+        return
+    check_regions(regions)
+    step = Step(torch.tensor([1.0 - percent]), [1.0, 0.0], lambda share: 1.0 - share)
+    weights = weights_at(regions, step)
+    assert weights is None or all(0.0 <= weight <= 1.0 for weight in weights)
+    grid = TokenGrid(4, 4, 2, 8, 8, 0, 0, 8, 8)
+    owned = token_ownership(regions.with_weights(weights or [1.0] * count), grid, 0.3)
+    torch.testing.assert_close(owned.sum(0), torch.ones(16))

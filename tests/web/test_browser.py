@@ -52,6 +52,7 @@ def test_grid_dividers_and_fields(driver: Driver, vue: bool) -> None:
     assert {round(box[1], 4) for box in found["snapped"]} == {0, 0.3333}
     styled = found["styled"]
     assert (styled["weight"], styled["feather"], styled["color"]) == (1.4, 0.1, "#123456")
+    assert styled["negative"] == "red"
     assert found["bounded"] == 10
 
 

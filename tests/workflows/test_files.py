@@ -14,15 +14,21 @@ TITLE_PX = 30
 NOTES = {"Note", "MarkdownNote"}
 # Inputs that name a file: what may be missing until a person has put it there.
 MODEL_FILES = {
-    "CheckpointLoaderSimple": "ckpt_name",
-    "UNETLoader": "unet_name",
-    "CLIPLoader": "clip_name",
-    "VAELoader": "vae_name",
-    "LoraLoader": "lora_name",
-    "ControlNetLoader": "control_net_name",
+    "CheckpointLoaderSimple": ("ckpt_name",),
+    "UNETLoader": ("unet_name",),
+    "CLIPLoader": ("clip_name",),
+    "DualCLIPLoader": ("clip_name1", "clip_name2"),
+    "VAELoader": ("vae_name",),
+    "LoraLoader": ("lora_name",),
+    "ControlNetLoader": ("control_net_name",),
 }
-FILES = {**MODEL_FILES, "LoadImage": "image"}
-OWN = ("demo", "drawn", "ablation_demo")  # names of workflows that need no file from elsewhere
+FILES = {**MODEL_FILES, "LoadImage": ("image",)}
+OWN = (
+    "demo",
+    "drawn",
+    "ablation_demo",
+    "region_",
+)  # names of workflows that need no file from elsewhere
 
 
 def test_files_are_what_the_script_makes(
@@ -53,9 +59,9 @@ def test_host_accepts_api_workflow(
     import folder_paths
 
     files = [
-        node["inputs"][MODEL_FILES[node["class_type"]]]
+        node["inputs"][file]
         for node in api.values()
-        if node["class_type"] in MODEL_FILES
+        for file in MODEL_FILES.get(node["class_type"], ())
     ]
     monkeypatch.setattr(folder_paths, "get_filename_list", lambda folder: files)
     valid, node_errors = validate(api)
@@ -78,7 +84,7 @@ def test_only_files_may_be_missing(
         for error in node["errors"]
     }
     there = {node["class_type"] for node in api.values()}
-    assert missing == {(node, file) for node, file in FILES.items() if node in there}
+    assert missing == {(node, file) for node in there for file in FILES.get(node, ())}
     assert (missing == set()) == name.startswith(OWN)
 
 
@@ -163,7 +169,7 @@ def test_widget_values_are_in_range(ui: dict[str, Any], schemas: dict[str, Any],
                 continue
             type_, options = specs[widget]
             choices = type_ if isinstance(type_, list) else options.get("options")
-            if choices and FILES.get(node["type"]) != widget:
+            if choices and widget not in FILES.get(node["type"], ()):
                 assert value in choices, f"{name}: {node['type']}.{widget}"
             if type_ in ("INT", "FLOAT"):
                 assert isinstance(value, (int, float))

@@ -35,13 +35,15 @@ def test_settings_of_the_model(name: str, api: dict[str, Any]) -> None:
     }[name.split("_")[0]]  # fmt: skip
     if name.endswith("sketch"):
         steps = 32
+    if "kontext" in name:
+        steps = 20
     assert (sampler["steps"], sampler["cfg"], sampler["denoise"]) == (steps, cfg, 1.0)
     assert (latent["width"], latent["height"], latent["batch_size"]) == (size, size, 1)
     guided = "FluxGuidance" in classes(api)
     assert guided == name.startswith("flux")
     if guided:
         node, guidance = only(api, "FluxGuidance")
-        assert guidance["guidance"] == 3.5
+        assert guidance["guidance"] == (2.5 if "kontext" in name else 3.5)
         assert sampler["positive"] == [node, 0]
 
 
@@ -63,7 +65,10 @@ def test_note_names_every_file_and_the_rule(
     name: str, api: dict[str, Any], ui: dict[str, Any]
 ) -> None:
     text = note(ui)
-    loaders = ("ckpt_name", "unet_name", "clip_name", "vae_name", "lora_name", "control_net_name")
+    loaders = (
+        "ckpt_name", "unet_name", "clip_name", "clip_name1", "clip_name2", "vae_name", "lora_name",
+        "control_net_name",
+    )  # fmt: skip
     files = [n["inputs"][key] for n in api.values() for key in loaders if key in n["inputs"]]
     assert files and all(f"**{file}**" in text for file in files)
     assert text.count("https://huggingface.co/") == len(files)
@@ -83,7 +88,7 @@ def test_one_prompt_per_region(name: str, generate: ModuleType) -> None:
         assert len(phrases) == 3
         assert all(setting.prompt.count(phrase) == 1 for phrase in phrases)
         return
-    setting = generate.JOINT[name]
+    setting = {**generate.JOINT, **generate.REGION_JOINT}[name]
     regions = split_canvas(setting.rows, setting.columns).regions
     plan = plan_offline(setting.sentence, None, [region.bounds for region in regions])
     assert plan.notes == ()

@@ -142,6 +142,9 @@ def loaders(family: str) -> dict[str, type]:
         "CheckpointLoaderSimple": loader(("MODEL", "CLIP", "VAE"), whole, "ckpt_name"),
         "UNETLoader": loader(("MODEL",), lambda **_: (model(family),), "unet_name", "weight_dtype"),
         "CLIPLoader": loader(("CLIP",), lambda **_: (clip(family),), "clip_name", "type", "device"),
+        "DualCLIPLoader": loader(
+            ("CLIP",), lambda **_: (clip(family),), "clip_name1", "clip_name2", "type", "device"
+        ),
         "VAELoader": loader(("VAE",), lambda **_: (vae(family),), "vae_name"),
         "ControlNetLoader": loader(
             ("CONTROL_NET",), lambda **_: (control_net(),), "control_net_name"

@@ -74,6 +74,7 @@ export async function grids(stage, how) {
   found.snapped = await boxes(editor);
   await editor.click(0.85, 0.9);
   await editor.type("weightNumber", "1.4");
+  await editor.type("unwanted", "red");
   await page.keyboard.press("Tab");
   await editor.type("featherNumber", "0.1");
   await page.keyboard.press("Tab");

@@ -17,6 +17,7 @@ export class Panel {
     this.tabs.setAttribute("role", "tablist");
     this.tabs.setAttribute("aria-label", t("regions"));
     this.prompt = textarea("prompt", t("promptHint"), t("prompt"));
+    this.unwanted = textarea("unwanted", t("unwantedHint"), t("unwanted"));
     this.weight = slider("weight", 0.05, 2, 0.05);
     this.weightNumber = numberField("weightNumber", MIN_WEIGHT, MAX_WEIGHT, 0.05);
     this.weightNumber.setAttribute("aria-label", t("weight"));
@@ -29,7 +30,7 @@ export class Panel {
     this.color.title = t("color");
     this.color.setAttribute("aria-label", t("color"));
     this.regionFields = element("div", "rdit-panel", [
-      this.prompt,
+      element("div", "rdit-texts", [this.prompt, this.unwanted]),
       element("div", "rdit-row", [
         this.color,
         element("label", "", [t("weight"), this.weight, this.weightNumber]),
@@ -50,6 +51,7 @@ export class Panel {
     const on = (/** @type {HTMLElement} */ target, /** @type {string} */ type, /** @type {() => void} */ act) =>
       target.addEventListener(type, act, { signal });
     on(this.prompt, "input", () => model.setPrompt(model.selected, this.prompt.value));
+    on(this.unwanted, "input", () => model.update(model.selected, { negative: this.unwanted.value }, "unwanted"));
     on(this.global, "input", () => model.setPicture({ global_prompt: this.global.value }, "global"));
     on(this.negative, "input", () => model.setPicture({ negative_prompt: this.negative.value }, "negative"));
     on(this.weight, "input", () => model.update(model.selected, { weight: this.weight.valueAsNumber }, "weight"));
@@ -113,6 +115,7 @@ export class Panel {
       return;
     }
     put(this.prompt, promptOf(region));
+    put(this.unwanted, region.negative);
     put(this.weight, String(region.weight));
     put(this.weightNumber, String(Math.round(region.weight * 100) / 100));
     put(this.feather, String(region.feather));

@@ -58,6 +58,9 @@ export const STYLE = `
 .rdit-editor .rdit-tabs[hidden], .rdit-editor .rdit-panel[hidden], .rdit-editor .rdit-empty[hidden], .rdit-editor .rdit-pop[hidden] { display: none; }
 .rdit-editor textarea { width: 100%; height: 50px; resize: none; display: block; }
 .rdit-editor textarea.rdit-short { height: 36px; }
+.rdit-editor .rdit-texts { display: flex; gap: 5px; flex-wrap: wrap; }
+.rdit-editor .rdit-texts textarea { flex: 1 1 130px; width: auto; min-width: 0; }
+.rdit-editor .rdit-texts textarea:first-child { flex-grow: 2; }
 .rdit-editor .rdit-row { display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
 .rdit-editor label { display: flex; gap: 5px; align-items: center; }
 .rdit-editor .rdit-number { width: 58px; height: 24px; }
