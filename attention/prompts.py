@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .errors import PromptError
+from .lora.spec import RegionLora
 from .regions import RegionSet
 
 # Key that marks a CONDITIONING entry as the global prompt of a set of regional prompts. Its value
@@ -29,6 +30,7 @@ class RegionalPrompts:
         texts: R encoded prompts, in the order of the regions.
         prompts: R prompt strings for reports ("" where CONDITIONING was given).
         notes: what reports should say about the texts.
+        loras: for single regions.
     """
 
     uid: str
@@ -36,6 +38,7 @@ class RegionalPrompts:
     texts: tuple[Text, ...]
     prompts: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    loras: tuple[RegionLora, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.prompts) == len(self.regions):
