@@ -12,6 +12,7 @@ from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
 from .frames import RegionFrames
 from .joint_rules import JOINT_RULE_NODES
+from .lora import RegionLoraNode
 from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
@@ -31,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
     ImportOmostCanvas,
     RegionalConditioning,
     AppendRegionConditioning,
+    RegionLoraNode,
     BindPhrases,
     PatchCrossAttention,
     ProgressiveDepth,

@@ -9,12 +9,22 @@ from comfy_api.latest import io
 
 from ..attention.encode import Conditioning, encode_prompts
 from ..attention.errors import PromptError
+from ..attention.lora.spec import RegionLora
+from ..attention.lora.text_encoder import encode_regions, lora_notes
 from ..attention.padding import trim_prompts
 from ..attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from ..attention.regions import RegionSet
 from ..planner.plan import Plan
 from .prompt_sources import parse_weights, resolve_prompts
-from .types import CATEGORY, Conditionings, PlanSocket, Regional, Regions, require_choice
+from .types import (
+    CATEGORY,
+    Conditionings,
+    Loras,
+    PlanSocket,
+    Regional,
+    Regions,
+    require_choice,
+)
 
 LEVELS = ("both", "high", "low")
 
@@ -90,6 +100,11 @@ class RegionalConditioning(io.ComfyNode):
                     tooltip="The positive of another Regional Conditioning: these regional prompts "
                     "then belong to the same picture as its own, for a second patch in a row.",
                 ),
+                Loras.Input(
+                    "loras",
+                    optional=True,
+                    tooltip="LoRAs of single regions, from Region LoRA.",
+                ),
             ],
             outputs=[
                 Regional.Output(display_name="regional", tooltip="For Patch DiT Cross-Attention."),
@@ -115,6 +130,7 @@ class RegionalConditioning(io.ComfyNode):
         plan: Plan | None = None,
         conditionings: tuple[Conditioning, ...] | None = None,
         positive: Conditioning | None = None,
+        loras: tuple[RegionLora, ...] = (),
     ) -> io.NodeOutput:
         require_choice("level", level, LEVELS)
         wanted = resolve_prompts(
@@ -129,11 +145,15 @@ class RegionalConditioning(io.ComfyNode):
         )
         strengths = parse_weights(weights, len(regions), plan)
         if positive is None:
-            base, *encoded = encode_prompts(clip, [wanted.base, *wanted.regional])
+            base, *encoded = encode_regions(
+                clip, [wanted.base], wanted.regional, loras if wanted.regional else (), regions
+            )
             uid = uuid.uuid4().hex
             positive = [[tensor, {**extra, MARKER: uid}] for tensor, extra in base]
         else:
-            encoded = encode_prompts(clip, wanted.regional)
+            encoded = encode_regions(
+                clip, [], wanted.regional, loras if wanted.regional else (), regions
+            )
             uid = _uid_of(positive)
         (negative,) = encode_prompts(clip, [wanted.negative])
         texts = conditionings or encoded
@@ -141,12 +161,14 @@ class RegionalConditioning(io.ComfyNode):
         if trim_padding:
             texts, note = trim_prompts(clip, wanted.regional, texts)
             notes = (note,)
+        notes += lora_notes(clip, loras, regions, encoded_here=conditionings is None)
         regional = RegionalPrompts(
             uid=uid,
             regions=regions.with_weights(strengths),
             texts=tuple(text_from_conditioning(c, f"region {i + 1}") for i, c in enumerate(texts)),
             prompts=wanted.labels,
             notes=notes,
+            loras=loras,
         )
         return io.NodeOutput(regional, positive, negative)
 

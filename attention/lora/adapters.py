@@ -7,7 +7,6 @@ layer's output is refused by name.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..errors import RegionalError
 from .delta import Bias, Delta, Dora, Full, Glora, Kronecker, LowRank, Op, Sliced
 
 PREFIX = "diffusion_model."
+_OF_TEXT = ("lora_te", "text_encoder", "te", "clip")  # names of the text encoder's part
 Rows = Callable[[torch.Tensor], torch.Tensor] | None  # what the host does to a delta's rows
 
 
@@ -46,20 +46,10 @@ class Site:
         return self.shape[1]
 
 
-def read(tensors: Mapping[str, torch.Tensor], keys: dict[Any, Any], name: str) -> dict[Any, Any]:
-    """The host's patches by weight, as its LoRA loaders make them.
-
-    Raises:
-        RegionalError: no tensor of the file belongs to the model.
-    """
-    patches = comfy.lora.load_lora(comfy.lora_convert.convert_lora(dict(tensors)), keys)
-    if not patches:
-        some = ", ".join(list(tensors)[:3])
-        raise RegionalError(
-            f"No tensor of {name} belongs to this model (it holds {some} ...). It was made for "
-            "another model: choose a LoRA of this one."
-        )
-    return patches
+def read(tensors: Mapping[str, torch.Tensor], keys: dict[Any, Any]) -> dict[Any, Any]:
+    """The host's patches by weight, as its LoRA loaders make them; none if no name fits."""
+    converted = comfy.lora_convert.convert_lora(dict(tensors))
+    return comfy.lora.load_lora(converted, keys, log_missing=False)
 
 
 def unet_deltas(
@@ -76,10 +66,17 @@ def unet_deltas(
         RegionalError: something in the file cannot be routed to tokens; says what, and why.
     """
     modules = dict(model.diffusion_model.named_modules())
-    keys = comfy.lora.model_lora_keys_unet(model, {})
+    patches = read(tensors, comfy.lora.model_lora_keys_unet(model, {}))
+    if not patches and not any(key.startswith(_OF_TEXT) for key in tensors):
+        some = ", ".join(list(tensors)[:3])
+        raise RegionalError(
+            f"No tensor of {name} belongs to this model (it holds {some} ...). It was made for "
+            "another model: choose a LoRA of this one."
+        )
     found: dict[str, list[tuple[Site, Delta]]] = {}
-    for target, patch in read_unet(tensors, keys, name).items():
-        key, offset, rows = target if isinstance(target, tuple) else (target, None, None)
+    for target, patch in patches.items():
+        # (weight, part of it, what to do to its rows), of which the last two may be left out
+        key, offset, rows = (*(target if isinstance(target, tuple) else (target,)), None, None)[:3]
         try:
             layer, _, kind = key.removeprefix(PREFIX).rpartition(".")
             if layer not in modules or kind not in ("weight", "bias"):
@@ -93,24 +90,6 @@ def unet_deltas(
             ) from None
         found.setdefault(layer, []).append((site, delta))
     return {layer: tuple(deltas) for layer, deltas in found.items()}
-
-
-def read_unet(
-    tensors: Mapping[str, torch.Tensor], keys: dict[Any, Any], name: str
-) -> dict[Any, Any]:
-    """As ``read``, with targets of three parts: weight, offset and function (or the weight)."""
-    padded: dict[Any, Any] = {}
-    quiet = logging.getLogger().level
-    logging.getLogger().setLevel(logging.ERROR)  # the text encoder's keys are not missing here
-    try:
-        patches = read(tensors, keys, name)
-    finally:
-        logging.getLogger().setLevel(quiet)
-    for target, patch in patches.items():
-        if isinstance(target, tuple):
-            target = (*target, None, None)[:3]
-        padded[target] = patch
-    return padded
 
 
 def delta_of(site: Site, patch: Any, offset: Any, rows: Rows, *, bias: bool) -> Delta:
