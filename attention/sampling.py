@@ -87,7 +87,7 @@ class SamplingRun:
     cache: TextCache
     schedule: Sequence[float]
     percent_to_sigma: Callable[[float], float]
-    loras: LoraRun
+    loras: LoraRun | None = None
     _plans: dict[Hashable, CallPlan | None] = field(default_factory=dict, init=False)
     _texts: dict[Hashable, tuple[TextStates, ...]] = field(default_factory=dict, init=False)
     _groups: dict[Hashable, Groups] = field(default_factory=dict, init=False)
@@ -98,7 +98,7 @@ class SamplingRun:
         For calls under weight hooks: text states, keys and values all come from weights that the
         hooks may change between steps. Groups do not: they stay shared.
         """
-        run = replace(self, cache=TextCache(0), loras=self.loras.forgetful())
+        run = replace(self, cache=TextCache(0), loras=self.loras and self.loras.forgetful())
         run._groups = self._groups
         return run
 
@@ -118,7 +118,7 @@ class SamplingRun:
         self, model: Any, x: torch.Tensor, uuids: Sequence[Any], sigmas: torch.Tensor
     ) -> Routing | None:
         """Where the LoRAs of single regions act in a model call; None without any. As ``plan``."""
-        if not self.loras.loras:
+        if self.loras is None or not self.loras.loras:
             return None
         _require_whole_rows(x, uuids)
         entries = [self.entries.get(uuid) for uuid in uuids]

@@ -41,6 +41,7 @@ class RegionLoraNode(io.ComfyNode):
                 io.Combo.Input(
                     "lora_name",
                     options=list(lora_files()),
+                    default=next(iter(DEMO_LORAS)),
                     tooltip="A file of ComfyUI's loras folder, made for the model that is used. "
                     "Those that begin with 'demo' are for the demo model.",
                 ),

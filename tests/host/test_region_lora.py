@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import comfy.lora
 import comfy.sd
 import pytest
 import tiny_hunyuan
 import torch
 from lora_files import KINDS, lora_file
+from regional_dit.attention.errors import RegionalError
+from regional_dit.attention.families import find_family
 from regional_dit.attention.host import install
 from regional_dit.attention.lora.spec import RegionLora
 from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
@@ -62,8 +65,6 @@ class Case:
         return install(model, RegionalPatch(prompts, rule, family_layers, PercentRange()))
 
     def _n_layers(self, model: Any) -> int:
-        from regional_dit.attention.families import find_family
-
         return find_family(model.model).n_layers(model.model)
 
     def run(self, model: Any, **kw: Any) -> torch.Tensor:
@@ -107,3 +108,100 @@ def test_a_full_region_equals_the_hosts_loader_with_every_kind(name, kind):
     got = case.run(case.patched(loras=(lora(tensors),)))
     assert_same(got, wanted)
     assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["Flux", "SD3", "AuraFlow", "pixart", "Qwen-Image"])
+def test_diffusers_names_that_hold_parts_of_a_weight(name):
+    """Names for q, k and v apart, and for rows that the host reorders, from the host's own map."""
+    case = Case(name)
+    tensors: dict[str, torch.Tensor] = {}
+    for stem, target in comfy.lora.model_lora_keys_unet(case.model.model, {}).items():
+        key, offset = (target[0], target[1]) if isinstance(target, tuple) else (target, None)
+        weight = dict(case.model.model.named_parameters())[key]
+        if not stem.startswith("transformer.") or weight.ndim != 2:
+            continue
+        shape = list(weight.shape)
+        if offset is not None:
+            shape[offset[0]] = offset[2]
+        generator = torch.Generator().manual_seed(len(tensors))
+        up, down = (torch.randn(*s, generator=generator) for s in ((shape[0], 2), (2, shape[1])))
+        tensors |= {f"{stem}.lora_B.weight": 0.1 * up, f"{stem}.lora_A.weight": 0.1 * down}
+    assert len(tensors) > 20
+    wanted = case.run(case.patched(case.loaded(tensors)))
+    assert_same(case.run(case.patched(loras=(lora(tensors),))), wanted)
+    assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("stem", ["diffusion_model.{}", "base_model.model.{}"])
+def test_generic_and_peft_names(stem):
+    case = Case("HunyuanDiT")
+    file = lora_file(case.model, stem=stem.format)
+    parts = {"lora_up": "lora_B", "lora_down": "lora_A"}
+    tensors = {
+        key.replace("lora_up", parts["lora_up"]).replace("lora_down", parts["lora_down"]): value
+        for key, value in file.items()
+    }
+    wanted = case.run(case.patched(case.loaded(tensors)))
+    assert_same(case.run(case.patched(loras=(lora(tensors),))), wanted)
+    assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["Flux", "HunyuanDiT"])
+def test_strength_zero_is_bit_exact(name):
+    case = Case(name)
+    tensors = lora_file(case.model)
+    plain = case.run(case.patched(regions=HALVES))
+    got = case.run(case.patched(loras=(lora(tensors, strength=0.0),), regions=HALVES))
+    assert torch.equal(got, plain)
+
+
+@pytest.mark.parametrize("name", ["Flux", "HunyuanDiT", "sdxl"])
+def test_it_composes_with_a_lora_on_the_whole_model(name):
+    case = Case(name)
+    ours, other = (lora_file(case.model, seed=seed) for seed in (0, 1))
+    both = comfy.sd.load_lora_for_models(case.loaded(other), None, ours, STRENGTH, 0.0)[0]
+    wanted = case.run(case.patched(both))
+    assert_same(case.run(case.patched(case.loaded(other), loras=(lora(ours),))), wanted)
+
+
+@pytest.mark.parametrize("name", ["Flux", "HunyuanDiT"])
+def test_two_parts_of_the_denoising_are_the_whole(name):
+    case = Case(name)
+    tensors = lora_file(case.model)
+    parts = [PercentRange(0.0, 0.5), PercentRange(0.5, 1.0)]
+    split = tuple(lora(tensors, percent=percent) for percent in parts)
+    whole = case.run(case.patched(loras=(lora(tensors),), regions=HALVES))
+    assert_same(case.run(case.patched(loras=split, regions=HALVES)), whole)
+    assert (case.run(case.patched(loras=split[:1], regions=HALVES)) - whole).abs().max() > 1e-3
+
+
+def test_weights_stored_in_fp8_are_left_as_they_are():
+    """As on a float32 model with the same rounded weights; nothing is merged into fp8."""
+    case = Case("pixart")
+    stored = case.tiny.model(dtype=torch.float8_e4m3fn)
+    rounded = case.tiny.model()
+    with torch.no_grad():
+        for parameter in rounded.model.parameters():
+            parameter.copy_(parameter.to(torch.float8_e4m3fn).float())
+    loras = (lora(lora_file(rounded)), lora(lora_file(rounded, "DoRA by output", seed=1), "2"))
+    wanted = case.run(case.patched(rounded, loras=loras, regions=HALVES))
+    assert_same(case.run(case.patched(stored, loras=loras, regions=HALVES)), wanted)
+    assert (wanted - case.run(case.patched(rounded, regions=HALVES))).abs().max() > 1e-3
+
+
+def test_what_cannot_be_routed_is_refused_by_name():
+    case = Case("HunyuanDiT")
+    layer = "lora_unet_blocks_0_mlp_fc1"
+    oft = {f"{layer}.oft_blocks": torch.randn(4, 32, 32)}
+    with pytest.raises(RegionalError, match=r"test\.safetensors.*OFT adapter of blocks\.0\.mlp"):
+        case.patched(loras=(lora(oft),))
+    replaced = {f"{layer}.set_weight": torch.randn(128, 64)}
+    with pytest.raises(RegionalError, match="replaces"):
+        case.patched(loras=(lora(replaced),))
+    norm = {"lora_unet_blocks_0_norm1.diff": torch.randn(64)}
+    with pytest.raises(RegionalError, match="LayerNorm"):
+        case.patched(loras=(lora(norm),))
+    with pytest.raises(RegionalError, match="another model"):
+        case.patched(loras=(lora({"lora_unet_nothing.lora_up.weight": torch.ones(1)}),))
+    with pytest.raises(RegionalError, match=r"region '3', but there are 2 regions"):
+        case.patched(loras=(lora(lora_file(case.model), "3"),), regions=HALVES)

@@ -22,7 +22,12 @@ MODEL_FILES = {
     "ControlNetLoader": "control_net_name",
 }
 FILES = {**MODEL_FILES, "LoadImage": "image"}
-OWN = ("demo", "drawn", "ablation_demo")  # names of workflows that need no file from elsewhere
+OWN = (
+    "demo",
+    "drawn",
+    "ablation_demo",
+    "lora_demo",
+)  # names of workflows that need no file from elsewhere
 
 
 def test_files_are_what_the_script_makes(
