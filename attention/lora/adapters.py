@@ -106,6 +106,10 @@ def delta_of(site: Site, patch: Any, offset: Any, rows: Rows, *, bias: bool) -> 
     inputs = outputs = None
     if offset is not None:
         axis, first, number = offset
+        if first + number > shape[axis]:
+            raise RegionalError(
+                f"it changes {first} to {first + number} of {site.name}, which has {shape[axis]}"
+            )
         shape[axis] = number
         inputs, outputs = [(first, number) if axis == i else None for i in (1, 0)]
     if isinstance(patch, host.WeightAdapterBase):

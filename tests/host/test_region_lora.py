@@ -117,10 +117,12 @@ def test_diffusers_names_that_hold_parts_of_a_weight(name):
     tensors: dict[str, torch.Tensor] = {}
     for stem, target in comfy.lora.model_lora_keys_unet(case.model.model, {}).items():
         key, offset = (target[0], target[1]) if isinstance(target, tuple) else (target, None)
-        weight = dict(case.model.model.named_parameters())[key]
-        if not stem.startswith("transformer.") or weight.ndim != 2:
+        weight = case.model.model.state_dict().get(key)
+        if not stem.startswith("transformer.") or weight is None or weight.ndim != 2:
             continue
         shape = list(weight.shape)
+        if offset is not None and offset[1] + offset[2] > shape[offset[0]]:
+            continue  # the map takes the MLP of Flux to be four times as wide as the block
         if offset is not None:
             shape[offset[0]] = offset[2]
         generator = torch.Generator().manual_seed(len(tensors))
@@ -181,8 +183,9 @@ def test_weights_stored_in_fp8_are_left_as_they_are():
     stored = case.tiny.model(dtype=torch.float8_e4m3fn)
     rounded = case.tiny.model()
     with torch.no_grad():
-        for parameter in rounded.model.parameters():
-            parameter.copy_(parameter.to(torch.float8_e4m3fn).float())
+        pairs = zip(rounded.model.parameters(), stored.model.parameters(), strict=True)
+        for parameter, small in pairs:
+            parameter.copy_(small.float())
     loras = (lora(lora_file(rounded)), lora(lora_file(rounded, "DoRA by output", seed=1), "2"))
     wanted = case.run(case.patched(rounded, loras=loras, regions=HALVES))
     assert_same(case.run(case.patched(stored, loras=loras, regions=HALVES)), wanted)
