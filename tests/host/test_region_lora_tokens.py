@@ -42,7 +42,20 @@ FIRST = {  # the first projection to queries, or, in UNets, the first convolutio
     "cosmos1": "blocks.block0.blocks.0.block.attn.to_q.0",
     "ltxv": "transformer_blocks.0.attn1.to_q",
 }
-VECTORS = ("mod", "time", "t_embed", "adaln", "adaLN", "guidance", "vector", "y_embed", "emb")
+VECTORS = (
+    "mod",
+    "pooler",
+    "t_block",
+    "mlp_t5",
+    "time",
+    "t_embed",
+    "adaln",
+    "adaLN",
+    "guidance",
+    "vector",
+    "y_embed",
+    "emb",
+)
 
 
 def recorded(
