@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for the first eight pictures")
     args = parser.parse_args()
     host.load()
-    from regional_dit.demo_model.score import score_picture, wilson_interval
+    from regional_dit.demo_model.score import score_picture
     from regional_dit.demo_model.styles import style_shares
 
     scenes = Scenes(args)
@@ -118,20 +118,28 @@ def main() -> None:
                 counts[run]["color"] += found[half].color_present
             if args.pictures and index < 8:
                 _save(picture, args.pictures / f"{index:02d} {run}.png")
-        if index % 10 == 9:
+        if index % 10 == 9 or index == args.scenes - 1:
             print(f"{index + 1} scenes, {time.monotonic() - started:.0f} s", flush=True)
-    total = 2 * args.scenes
-    report: dict[str, Any] = {"scenes": args.scenes, "strength": args.strength}
+            report = {"scenes": index + 1, "strength": args.strength, "steps": args.steps}
+            report.update(_shares(counts, 2 * (index + 1)))
+            if args.out:
+                args.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _shares(counts: dict[str, dict[str, int]], total: int) -> dict[str, Any]:
+    """Share and interval of every count, also printed as a table."""
+    from regional_dit.demo_model.score import wilson_interval
+
+    found: dict[str, Any] = {}
     print("| | own style | the other's style | right colour |\n|---|---|---|---|")
     for run, counted in counts.items():
-        report[run] = {what: (n / total, wilson_interval(n, total)) for what, n in counted.items()}
+        found[run] = {what: (n / total, *wilson_interval(n, total)) for what, n in counted.items()}
         cells = [
             f"{100 * share:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
-            for share, (low, high) in report[run].values()
+            for share, low, high in found[run].values()
         ]
-        print(f"| {run} | {' | '.join(cells)} |")
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"| {run} | {' | '.join(cells)} |", flush=True)
+    return found
 
 
 def _save(picture: Any, path: Path) -> None:
