@@ -27,6 +27,7 @@ class RegionLoras:
 
     prompts: tuple[str, str]
     loras: tuple[str, str]
+    strength: float = 1.4
     size_px: int = 256
     base_ratio: float = 0.1
     steps: int = 40
@@ -86,10 +87,15 @@ def _chain(graph: Graph, setting: RegionLoras, regions: tuple[str, str], where: 
     node = graph.node(
         "RegionalDiT_RegionLora",
         f"Region LoRA, {where}",
-        inputs={"lora_name": first, "regions": regions[0]},
+        inputs={"lora_name": first, "regions": regions[0], "strength": setting.strength},
     )
     return graph.node(
         "RegionalDiT_RegionLora",
         f"Region LoRA, {where}",
-        inputs={"lora_name": second, "regions": regions[1], "loras": node.out("loras")},
+        inputs={
+            "lora_name": second,
+            "regions": regions[1],
+            "strength": setting.strength,
+            "loras": node.out("loras"),
+        },
     )
