@@ -170,7 +170,7 @@ def test_it_composes_with_a_lora_on_the_whole_model(name):
 def test_two_parts_of_the_denoising_are_the_whole(name):
     case = Case(name)
     tensors = lora_file(case.model)
-    parts = [PercentRange(0.0, 0.5), PercentRange(0.5, 1.0)]
+    parts = [PercentRange(0.0, 0.4), PercentRange(0.4, 1.0)]
     split = tuple(lora(tensors, percent=percent) for percent in parts)
     whole = case.run(case.patched(loras=(lora(tensors),), regions=HALVES))
     assert_same(case.run(case.patched(loras=split, regions=HALVES)), whole)
