@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .groups import Groups
+from .lora.ownership import Owner
 from .tokens import TokenGrid
 
 
@@ -20,10 +21,12 @@ class TextStates:
         key: for caches.
         states: what the family's ``text_states`` made: [1, T, C_text], or several such tensors
             where the model has several text streams.
+        owner: id of the set of regional prompts and region, from 0.
     """
 
     key: Hashable
     states: Any
+    owner: Owner = ("", -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -27,6 +28,8 @@ from .errors import HostError, PromptError, RegionalError
 from .families import FAMILIES, CallInputs, Family, find_family
 from .families.host_checks import require_override
 from .families.joint import JointFamily
+from .lora.bind import bound_loras
+from .lora.run import LoraRun
 from .negatives import check_negatives, with_negatives
 from .prompts import MARKER
 from .references import REFERENCES, check_owners
@@ -63,6 +66,7 @@ def install(model: Any, patch: RegionalPatch) -> Any:
         patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))
     for each in with_negatives([patch]):
         check_texts(family, model.model, each)
+    patch = replace(patch, loras=bound_loras(family, model.model, patch.prompts))
     patches = (*patches_of(model), patch)
     patched = model.clone()
     patched.set_attachments(KEY, patches)
@@ -178,6 +182,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             cache=TextCache(budget),
             schedule=sigmas.tolist(),
             percent_to_sigma=cache(model.model_sampling.percent_to_sigma),
+            loras=LoraRun(family, [lora for patch in patches for lora in patch.loras]),
         )
         options = extra_args["model_options"]
         transformer_options = {**options.get("transformer_options", {}), KEY: run}
@@ -285,11 +290,17 @@ def _apply_model_wrapper() -> Any:
         model = executor.class_obj
         hooked = getattr(model.current_patcher, "current_hooks", None) is not None
         active: SamplingRun = run.forgetful() if hooked else run
-        plan = active.plan(model, x, options["uuids"], options["sigmas"])
-        if plan is None:
-            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
-        inputs = CallInputs(c_crossattn, options, kwargs)
-        with active.family.patched(model, plan, active.cache, inputs) as call:
-            return executor(x, t, c_concat, call.context, control, call.options, **call.extra)
+        call = (model, x, options["uuids"], options["sigmas"])
+        routing = active.routing(*call)
+        inputs = CallInputs(c_crossattn, options, kwargs, routing)
+        with routing.active() if routing is not None else nullcontext():
+            plan = active.plan(*call, routing)
+            if plan is None:
+                if routing is not None:
+                    active.family.lay_out(model, [c.rows for c in routing.chunks], inputs)
+                return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+            with active.family.patched(model, plan, active.cache, inputs) as patched:
+                args = (x, t, c_concat, patched.context, control, patched.options)
+                return executor(*args, **patched.extra)
 
     return apply_model

@@ -14,6 +14,8 @@ import torch
 from .call_plan import CallPlan, LayerJob
 from .groups import BASE, Groups
 from .joint_places import Places, speaks_of_stream
+from .lora.ownership import Owner
+from .lora.voice import Voice
 from .sequence import Span, Spans
 from .tokens import TokenGrid
 
@@ -48,6 +50,7 @@ class TextSet:
     Attributes:
         spans: of each region's text in the context.
         states: what the family's ``text_states`` gave for each.
+        owners: the region that each belongs to.
         idle: groups of the text tokens where no rule acts on them: they go on as in the first
             layer that uses them.
         last_layer: last layer that uses them.
@@ -57,6 +60,7 @@ class TextSet:
     states: tuple[Any, ...]
     idle: Groups
     last_layer: int
+    owners: tuple[Owner, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +93,7 @@ class JointCall:
         grid: the latent's tokens.
         stream: layers whose sequence ends with a second stream of the latent's tokens.
         references: tokens of each reference image, where the family tells them apart.
+        voice: hears of it where a prompt is computed alone.
     """
 
     regional: tuple[Rows, ...]
@@ -98,6 +103,7 @@ class JointCall:
     grid: TokenGrid
     stream: range = range(0)
     references: Lengths = ()
+    voice: Voice = field(default_factory=Voice)
     _places: dict[tuple[int, bool], Places | None] = field(default_factory=dict)
 
     @property
@@ -121,6 +127,13 @@ class JointCall:
             for texts in row.sets.values():
                 for spans, states in zip(texts.spans, texts.states, strict=True):
                     yield row.rows, spans, states
+
+    def owned_texts(self) -> Iterator[tuple[slice, TextSpans, Owner]]:
+        """(rows, spans in the context, region) of every regional text."""
+        for row in self.regional:
+            for texts in row.sets.values():
+                for spans, owner in zip(texts.spans, texts.owners, strict=True):
+                    yield row.rows, spans, owner
 
     def places(
         self,
@@ -183,6 +196,7 @@ def joint_call(
                 tuple(text.states for text in job.texts),
                 tuple(group for group in job.groups if group.source > BASE),
                 max(layer for layer, other in jobs.items() if id(other.texts) == set_id),
+                tuple(text.owner for text in job.texts),
             )
         regional.append(Rows(slice(*rows), sets, jobs))
     plain = tuple(chunk for chunk in plan.chunks if (chunk.start, chunk.stop) not in jobs_of)

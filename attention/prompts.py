@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .errors import PromptError
+from .lora.spec import RegionLora
 from .regions import RegionSet
 
 # Key that marks a CONDITIONING entry as the global prompt of a set of regional prompts. Its value
@@ -30,6 +31,7 @@ class RegionalPrompts:
         prompts: R prompt strings for reports ("" where CONDITIONING was given).
         notes: what reports should say about the texts.
         negative: the same regions in the negative's rows (``negatives.py``), or None for none.
+        loras: for single regions.
     """
 
     uid: str
@@ -38,6 +40,7 @@ class RegionalPrompts:
     prompts: tuple[str, ...]
     notes: tuple[str, ...] = ()
     negative: RegionalPrompts | None = None
+    loras: tuple[RegionLora, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.prompts) == len(self.regions):

@@ -8,6 +8,7 @@ sampling starts, travels in ``transformer_options`` and is dropped with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,8 @@ import torch
 from .call_plan import CallPlan, LayerJob, TextCache, TextStates
 from .errors import HostError
 from .groups import BASE, Groups, boosted, groups_to
+from .lora.routing import Routing
+from .lora.run import BoundLora, LoraRun
 from .prompts import RegionalPrompts
 from .references import with_references
 from .region_schedule import weights_at
@@ -36,6 +39,7 @@ class RegionalPatch:
     rule: Rule[Any]
     layers: tuple[int, ...]
     percent: PercentRange
+    loras: tuple[BoundLora, ...] = ()
 
     @property
     def is_noop(self) -> bool:
@@ -89,6 +93,7 @@ class SamplingRun:
         cache: keys and values of regional prompts.
         schedule: sigmas of this sampling, n_steps + 1 of them.
         percent_to_sigma: of the model.
+        loras: of single regions.
     """
 
     family: Family
@@ -98,6 +103,7 @@ class SamplingRun:
     cache: TextCache
     schedule: Sequence[float]
     percent_to_sigma: Callable[[float], float]
+    loras: LoraRun | None = None
     _plans: dict[Hashable, CallPlan | None] = field(default_factory=dict, init=False)
     _texts: dict[Hashable, tuple[TextStates, ...]] = field(default_factory=dict, init=False)
     _groups: dict[Hashable, Groups] = field(default_factory=dict, init=False)
@@ -108,7 +114,7 @@ class SamplingRun:
         For calls under weight hooks: text states, keys and values all come from weights that the
         hooks may change between steps. Groups do not: they stay shared.
         """
-        run = replace(self, cache=TextCache(0))
+        run = replace(self, cache=TextCache(0), loras=self.loras and self.loras.forgetful())
         run._groups = self._groups
         return run
 
@@ -124,8 +130,28 @@ class SamplingRun:
             if end < step.sigma <= start:
                 yield index
 
-    def plan(
+    def routing(
         self, model: Any, x: torch.Tensor, uuids: Sequence[Any], sigmas: torch.Tensor
+    ) -> Routing | None:
+        """Where the LoRAs of single regions act in a model call; None without any. As ``plan``."""
+        if self.loras is None or not self.loras.loras:
+            return None
+        _require_whole_rows(x, uuids)
+        entries = [self.entries.get(uuid) for uuid in uuids]
+        step = Step(sigmas, self.schedule, self.percent_to_sigma)
+
+        def grid_of(entry: Entry | None) -> TokenGrid:
+            return self._grid(model, x, entry or Entry(None, None), 0)
+
+        return self.loras.routing(model, x, entries, uuids, step, grid_of)
+
+    def plan(
+        self,
+        model: Any,
+        x: torch.Tensor,
+        uuids: Sequence[Any],
+        sigmas: torch.Tensor,
+        routing: Routing | None = None,
     ) -> CallPlan | None:
         """The plan for a model call, or None where no row is regional now.
 
@@ -134,19 +160,18 @@ class SamplingRun:
             x: [B, channels, h, w] or [B, channels, t, h, w] latent of the call.
             uuids: of the conditioning entries that the batch holds, in order.
             sigmas: current sigma, first element used.
+            routing: of the LoRAs that act in this call.
         """
-        if x.shape[0] % len(uuids):
-            raise HostError(
-                f"A model call has {x.shape[0]} rows for {len(uuids)} conditioning entries. "
-                "Another patch splits the batch; regional prompts cannot tell whose rows are whose."
-            )
+        _require_whole_rows(x, uuids)
         step = Step(sigmas, self.schedule, self.percent_to_sigma)
         phases = self._phases(model, step)
         acting = dict.fromkeys(index for index, _ in phases)
         strengths = {index: self.patches[index].rule.boost_factor(step) for index in acting}
+        acts = None if routing is None else routing.signature
         key = (tuple(phases.items()), tuple(strengths.items()), tuple(uuids), x.shape, x.device)
+        key = (*key, acts)
         if key not in self._plans:
-            self._plans[key] = self._make_plan(model, x, uuids, phases, strengths)
+            self._plans[key] = self._make_plan(model, x, uuids, phases, strengths, routing)
         return self._plans[key]
 
     def _phases(self, model: Any, step: Step) -> dict[tuple[int, int], Phase]:
@@ -171,6 +196,7 @@ class SamplingRun:
         uuids: Sequence[Any],
         phases: dict[tuple[int, int], Phase],
         strengths: dict[int, float | None],
+        routing: Routing | None,
     ) -> CallPlan | None:
         size = x.shape[0] // len(uuids)
         chunks = tuple(slice(i * size, (i + 1) * size) for i in range(len(uuids)))
@@ -188,7 +214,9 @@ class SamplingRun:
                 grid = self._grid(model, x, entry, layer)
                 owners = entry.references
                 groups = self._groups_of(model, index, grid, phases[index, layer], owners, x.device)
-                texts = self._texts_of(model, index, x.device) if _speak_of_text(groups) else ()
+                texts = ()
+                if _speak_of_text(groups):
+                    texts = self._texts_of(model, index, x.device, routing)
                 strength = strengths[index]
                 if strength is not None:
                     if id(groups) not in tuned:
@@ -246,15 +274,29 @@ class SamplingRun:
             self._groups[key] = groups_to(groups, device, dtype)
         return self._groups[key]
 
-    def _texts_of(self, model: Any, index: int, device: torch.device) -> tuple[TextStates, ...]:
+    def _texts_of(
+        self, model: Any, index: int, device: torch.device, routing: Routing | None
+    ) -> tuple[TextStates, ...]:
         prompts = self.patches[index].prompts
-        key = (id(prompts), device)  # several patch nodes may share one set of prompts
+        acts = None if routing is None else routing.signature
+        key = (id(prompts), device, acts)  # several patch nodes may share one set of prompts
         if key not in self._texts:
-            self._texts[key] = tuple(
-                TextStates((*key, r), self.family.text_states(model, text, device))
-                for r, text in enumerate(prompts.texts)
-            )
+            texts = []
+            for r, text in enumerate(prompts.texts):
+                owner = (prompts.uid, r)
+                with routing.speaking(owner) if routing is not None else nullcontext():
+                    states = self.family.text_states(model, text, device)
+                texts.append(TextStates((*key, r), states, owner))
+            self._texts[key] = tuple(texts)
         return self._texts[key]
+
+
+def _require_whole_rows(x: torch.Tensor, uuids: Sequence[Any]) -> None:
+    if x.shape[0] % len(uuids):
+        raise HostError(
+            f"A model call has {x.shape[0]} rows for {len(uuids)} conditioning entries. "
+            "Another patch splits the batch; regional prompts cannot tell whose rows are whose."
+        )
 
 
 def _speak_of_text(groups: Groups) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -133,11 +134,14 @@ def caller(
         return network(CallInputs(context, options, extra))
 
     def regional() -> Any:
-        plan = run.plan(base, x, ["cond"], sigma)
-        with run.family.patched(base, plan, run.cache, CallInputs(context, {}, extra)) as call:
-            if override is not None:
-                call.options["optimized_attention_override"] = override(plan)
-            return network(call)
+        routing = run.routing(base, x, ["cond"], sigma)
+        with routing.active() if routing is not None else nullcontext():
+            plan = run.plan(base, x, ["cond"], sigma, routing)
+            inputs = CallInputs(context, {}, extra, routing)
+            with run.family.patched(base, plan, run.cache, inputs) as call:
+                if override is not None:
+                    call.options["optimized_attention_override"] = override(plan)
+                return network(call)
 
     return stock if run is None else regional
 

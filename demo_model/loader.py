@@ -30,6 +30,10 @@ MODEL_WEIGHTS: dict[DemoName, Path] = {
     "flux": WEIGHTS / "demo_flux.safetensors",
 }
 """The demo models by name: one with cross-attention, one with joint attention."""
+DEMO_LORAS: dict[str, Path] = {
+    f"demo {style}": WEIGHTS / f"demo_lora_{style}.safetensors" for style in world.STYLES
+}
+"""LoRA files of the HunyuanDiT demo by name; ``training/lora.py`` made them."""
 DECODER_WEIGHTS = WEIGHTS / "demo_decoder.safetensors"
 
 

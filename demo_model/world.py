@@ -42,6 +42,9 @@ BACKGROUND_NAMES: tuple[str, ...] = tuple(BACKGROUNDS)
 COLOR_RGB = np.array(list(COLORS.values()), np.float32) / 127.5 - 1
 BACKGROUND_RGB = np.array(list(BACKGROUNDS.values()), np.float32) / 127.5 - 1
 
+STYLES: tuple[str, ...] = ("striped", "outlined")
+"""Looks that the models learn from LoRA files alone (``styles.py``)."""
+
 MIN_RADIUS = 3.6
 """Smallest object radius in latent pixels; below it a shape cannot be told from another."""
 MAX_RADIUS = 7.5

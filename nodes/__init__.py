@@ -12,6 +12,7 @@ from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
 from .frames import RegionFrames
 from .joint_rules import JOINT_RULE_NODES
+from .lora import RegionLoraNode
 from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
 from .phrases import BindPhrases
@@ -37,6 +38,7 @@ NODES: list[type[io.ComfyNode]] = [
     AppendRegionConditioning,
     RegionReference,
     RegionControlNet,
+    RegionLoraNode,
     BindPhrases,
     PatchCrossAttention,
     ProgressiveDepth,

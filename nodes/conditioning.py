@@ -7,15 +7,25 @@ from typing import Any, Literal
 
 from comfy_api.latest import io
 
-from ..attention.encode import Conditioning, encode_prompts
+from ..attention.encode import Conditioning
 from ..attention.errors import PromptError
+from ..attention.lora.spec import RegionLora
+from ..attention.lora.text_encoder import encode_regions, lora_notes
 from ..attention.padding import trim_prompts
 from ..attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from ..attention.regions import RegionSet
 from ..planner.plan import Plan
 from .negative_prompts import encode_negatives, resolve_negatives
 from .prompt_sources import parse_weights, resolve_prompts
-from .types import CATEGORY, Conditionings, PlanSocket, Regional, Regions, require_choice
+from .types import (
+    CATEGORY,
+    Conditionings,
+    Loras,
+    PlanSocket,
+    Regional,
+    Regions,
+    require_choice,
+)
 
 LEVELS = ("both", "high", "low")
 
@@ -107,6 +117,11 @@ class RegionalConditioning(io.ComfyNode):
                     tooltip="One negative conditioning per region instead of texts, from Append "
                     "Region Conditioning.",
                 ),
+                Loras.Input(
+                    "loras",
+                    optional=True,
+                    tooltip="LoRAs of single regions, from Region LoRA.",
+                ),
             ],
             outputs=[
                 Regional.Output(display_name="regional", tooltip="For Patch DiT Cross-Attention."),
@@ -138,6 +153,7 @@ class RegionalConditioning(io.ComfyNode):
         positive: Conditioning | None = None,
         negative_prompts: str = "",
         negative_conditionings: tuple[Conditioning, ...] | None = None,
+        loras: tuple[RegionLora, ...] = (),
     ) -> io.NodeOutput:
         require_choice("level", level, LEVELS)
         wanted = resolve_prompts(
@@ -153,11 +169,15 @@ class RegionalConditioning(io.ComfyNode):
         unwanted = resolve_negatives(len(regions), negative_prompts, plan, negative_conditionings)
         regions = regions.with_weights(parse_weights(weights, len(regions), plan))
         if positive is None:
-            base, *encoded = encode_prompts(clip, [wanted.base, *wanted.regional])
+            base, *encoded = encode_regions(
+                clip, [wanted.base], wanted.regional, loras if wanted.regional else (), regions
+            )
             uid = uuid.uuid4().hex
             positive = [[tensor, {**extra, MARKER: uid}] for tensor, extra in base]
         else:
-            encoded = encode_prompts(clip, wanted.regional)
+            encoded = encode_regions(
+                clip, [], wanted.regional, loras if wanted.regional else (), regions
+            )
             uid = _uid_of(positive)
         negative, regional_negative = encode_negatives(
             clip,
@@ -173,6 +193,7 @@ class RegionalConditioning(io.ComfyNode):
         if trim_padding:
             texts, note = trim_prompts(clip, wanted.regional, texts)
             notes = (note,)
+        notes += lora_notes(clip, loras, regions, encoded_here=conditionings is None)
         regional = RegionalPrompts(
             uid=uid,
             regions=regions,
@@ -180,6 +201,7 @@ class RegionalConditioning(io.ComfyNode):
             prompts=wanted.labels,
             notes=notes,
             negative=regional_negative,
+            loras=loras,
         )
         return io.NodeOutput(regional, positive, negative)
 

@@ -6,6 +6,7 @@ RP_CONDITIONINGS  tuple of CONDITIONING, one per region
 RP_REGIONAL       ``attention.prompts.RegionalPrompts``
 RP_RULE           ``attention.rules.Rule``
 RP_PHRASES        ``attention.phrases.PhraseBinding``
+RP_LORAS          tuple of ``attention.lora.spec.RegionLora``
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Conditionings = io.Custom("RP_CONDITIONINGS")
 Regional = io.Custom("RP_REGIONAL")
 RuleSocket = io.Custom("RP_RULE")
 Phrases = io.Custom("RP_PHRASES")
+Loras = io.Custom("RP_LORAS")
 
 CATEGORY = "regional DiT"
 

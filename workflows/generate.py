@@ -24,6 +24,7 @@ from demo_graphs import Demo, Drawn, build_demo, build_drawn
 from hunyuan_graphs import Hunyuan, build_hunyuan
 from joint_graphs import JointRegions, build_joint
 from joint_models import FLUX, QWEN, SD35
+from lora_graphs import RegionLoras, build_region_loras
 from node_schemas import Schemas
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
 from region_demo_graphs import REGION_DEMOS, build_region_demo
@@ -60,6 +61,16 @@ DRAWINGS = {
             ("a blue square on black background", (0.46, 0.46, 0.96, 0.96)),
         ),
         global_prompt="black background",
+    ),
+}
+
+LORAS = {
+    "lora_demo": RegionLoras(
+        prompts=(
+            "a striped red circle on gray background",
+            "an outlined blue square on gray background",
+        ),
+        loras=("demo striped", "demo outlined"),
     ),
 }
 
@@ -159,6 +170,7 @@ SKETCHES = {
 WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
     **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
+    **{name: partial(build_region_loras, setting=s) for name, s in LORAS.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
     **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
     **{name: partial(build_joint, setting=j) for name, j in JOINT.items()},
@@ -243,7 +255,9 @@ def main() -> None:
         import workflow_pictures
 
         regions_only = (*HUNYUANS, *COMPARISONS)
-        workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
+        workflow_pictures.write_all(
+            FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS), tuple(LORAS)
+        )
         graphs = (*JOINT, *SKETCHES, *ABLATIONS, *REGION_DEMOS, *REGION_JOINT)
         graph_pictures.write_graphs(FOLDER, graphs, REGION_DEMOS)
 

@@ -29,7 +29,11 @@ WEIGHTS = "Weights"  # of the node that shows who owns each token
 
 
 def write_all(
-    folder: Path, demos: Sequence[str], previews: Sequence[str], drawings: Sequence[str]
+    folder: Path,
+    demos: Sequence[str],
+    previews: Sequence[str],
+    drawings: Sequence[str],
+    loras: Sequence[str],
 ) -> None:
     """Run workflows and write their pictures into ``folder``.
 
@@ -38,8 +42,9 @@ def write_all(
         demos: names of workflows to run whole.
         previews: names of workflows of which only the regions are shown.
         drawings: names of workflows whose weights are shown beside their picture.
+        loras: names of workflows with LoRAs by region, and everywhere.
     """
-    for name in (*demos, *previews, *drawings):
+    for name in (*demos, *previews, *drawings, *loras):
         workflow = json.loads((folder / "api" / f"{name}.json").read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch)
@@ -53,6 +58,12 @@ def write_all(
                 weights = _only_picture(out, f"{WEIGHTS}.png")
                 drawn = _only_picture(out / "drawn", "regional_*.png")
                 picture = side_by_side({"drawn regions": weights, "picture": drawn})
+            elif name in loras:
+                _run(workflow, out)
+                regional = _only_picture(out / "lora", "regional_*.png")
+                everywhere = _only_picture(out / "lora", "everywhere_*.png")
+                captions = ("each LoRA in its region", "both LoRAs everywhere")
+                picture = side_by_side(dict(zip(captions, (regional, everywhere), strict=True)))
             else:
                 _run(needed_by(workflow, PREVIEW), out)
                 preview = _only_picture(out, f"{PREVIEW}.png")

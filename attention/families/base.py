@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,6 +15,7 @@ from ..rules import AttentionKind, Rule
 
 if TYPE_CHECKING:
     from ..call_plan import CallPlan, TextCache
+    from ..lora.routing import Routing
 
 
 class TokenShape(NamedTuple):
@@ -34,11 +35,13 @@ class CallInputs:
         context: the text of all rows [B, T, C], as the conditioning holds it.
         options: ``transformer_options``.
         extra: further keyword arguments of the network.
+        routing: of the LoRAs of single regions that act in this call.
     """
 
     context: torch.Tensor
     options: dict[str, Any]
     extra: dict[str, Any]
+    routing: Routing | None = None
 
 
 class Family(Protocol):
@@ -79,6 +82,14 @@ class Family(Protocol):
 
     def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
         """The text tokens [1, T, C_text] as the blocks see them, in the compute dtype."""
+        ...
+
+    def lay_out(self, model: Any, chunks: Sequence[slice], inputs: CallInputs) -> None:
+        """Tell the routing of the inputs where the tokens of a call without regions lie.
+
+        Args:
+            chunks: row ranges of the conditioning entries.
+        """
         ...
 
     def patched(

@@ -13,11 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
-from ..call_plan import CallPlan, LayerJob, TextCache
+from ..call_plan import CallPlan, LayerJob, TextCache, TextStates
 from ..engine import KeyValue, attend
 from ..errors import HostError, PromptError
 from ..prompts import Text
@@ -61,11 +62,21 @@ class CrossAttentionFamily(ABC):
         """The inputs of the network's call; the place to refuse what cannot work."""
         return inputs
 
+    def first_token(self, model: Any, inputs: CallInputs) -> int:
+        """Tokens of reference images before those of the latent."""
+        return 0
+
+    def lay_out(self, model: Any, chunks: Sequence[slice], inputs: CallInputs) -> None:
+        if inputs.routing is not None:
+            first = self.first_token(model, inputs)
+            inputs.routing.lay_out(("cross", first), first=first)
+
     @contextmanager
     def patched(
         self, model: Any, plan: CallPlan, cache: TextCache, inputs: CallInputs
     ) -> Iterator[CallInputs]:
         inputs = self.prepared(model, plan, inputs)
+        self.lay_out(model, plan.chunks, inputs)
         modules = self.modules(model)
         replacements = []
         for index, jobs in plan.layers.items():
@@ -159,10 +170,18 @@ class RegionalLayer:
             texts = [(split(base[0]), split(base[1]))]
             for text in job.texts:
                 key = (self.index, text.key)
-                pair = self.cache.get(key, lambda text=text: project(text.states))
+                pair = self.cache.get(key, partial(self._projected, project, text))
                 texts.append(_for_rows(split(pair[0]), split(pair[1]), asked.shape[0]))
             target[:] = attend(split(asked), texts, job.groups, by_head)
         return out
+
+    def _projected(self, project: Callable[[torch.Tensor], KeyValue], text: TextStates) -> KeyValue:
+        """Keys and values of a regional text, with the LoRAs of its region."""
+        routing = self.inputs.routing
+        if routing is None:
+            return project(text.states)
+        with routing.speaking(text.owner):
+            return project(text.states)
 
     def _check(self, n_rows: int, n_tokens: int, first: int | None) -> None:
         where = f"{self.family} layer {self.index}"

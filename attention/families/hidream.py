@@ -58,6 +58,10 @@ class HiDream(JointFamily):
     def base_lengths(self, model: Any, inputs: CallInputs) -> Lengths:
         return inputs.context.shape[1], inputs.extra[LLAMA].shape[2]
 
+    def n_joint_text(self, call: JointCall) -> int:
+        n_t5, n_llama = (a + b for a, b in zip(call.extra, call.base, strict=True))
+        return n_t5 + 2 * n_llama
+
     def extended(self, model: Any, call: JointCall, inputs: CallInputs) -> CallInputs:
         context = with_regions(inputs.context, call, part=lambda text: text.t5)
         llama = with_regions(

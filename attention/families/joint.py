@@ -21,6 +21,7 @@ from ..base_stream import BaseStream
 from ..call_plan import CallPlan, TextCache
 from ..errors import HostError
 from ..joint_call import JointCall, Layout, Lengths, joint_call
+from ..lora.routing import PLAIN
 from ..partial import WithLse
 from ..prompts import Text
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
@@ -118,6 +119,27 @@ class JointFamily(ABC):
             return None
         return Layout(lambda spans: spans, image=(image,), references=((image[1], n_tokens),))
 
+    def n_joint_text(self, call: JointCall) -> int:
+        """Tokens of all texts in the sequence."""
+        return sum(call.extra) + sum(call.base)
+
+    def lay_out(self, model: Any, chunks: Sequence[slice], inputs: CallInputs) -> None:
+        routing = inputs.routing
+        if routing is None:
+            return
+        base = self.base_lengths(model, inputs)
+        if routing.plain_call is None or routing.plain_call.base != base:
+            grid = routing.chunks[0].grid(None)
+            routing.plain_call = JointCall((), tuple(chunks), (0,) * len(base), base, grid)
+        self._route(model, routing.plain_call, inputs)
+
+    def _route(self, model: Any, call: JointCall, inputs: CallInputs) -> None:
+        """Tell the routing of LoRAs where the tokens lie, and the call who listens."""
+        call.voice.routing = inputs.routing
+        if inputs.routing is not None:
+            layout, n_text = partial(self.layout, model, call), self.n_joint_text(call)
+            inputs.routing.lay_out(id(call), call, layout, n_joint_text=n_text)
+
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
         """Whatever else the family must change for one call (positions of text, masks)."""
@@ -135,6 +157,7 @@ class JointFamily(ABC):
             partial(self.text_lengths, model),
             self.reference_lengths(model, inputs),
         )
+        self._route(model, call, inputs)
         layer = _CurrentLayer()
         layout = partial(self.layout, model, call)
         override = _Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))
@@ -190,12 +213,14 @@ def text_by_text(
         [B, T, D].
     """
     base = slice(call.extra[0], x.shape[1])
-    own = run(slice(None), base, None)
+    with call.voice.of(PLAIN):
+        own = run(slice(None), base, None)
     out = own.new_zeros(*x.shape[:2], own.shape[2])
     out[:, base] = own
-    for rows, spans, states in call.texts():
+    for (rows, spans, states), (_, _, owner) in zip(call.texts(), call.owned_texts(), strict=True):
         tokens = slice(*spans[0])
-        out[rows, tokens] = run(rows, tokens, states)
+        with call.voice.of(owner):
+            out[rows, tokens] = run(rows, tokens, states)
     return out
 
 

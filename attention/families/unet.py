@@ -9,6 +9,7 @@ global prompt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ class UNet(CrossAttentionFamily):
         watch = _Watch()
         patches = {**inputs.options["patches"], "attn2_patch": [watch, *others]}
         options = {**inputs.options, "patches": patches, WATCH: watch}
-        return CallInputs(inputs.context, options, inputs.extra)
+        return replace(inputs, options=options)
 
     def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., torch.Tensor]:
         watch: _Watch | None = layer.inputs.options.get(WATCH)

@@ -44,9 +44,12 @@ class Wan(CrossAttentionFamily):
             text["cross_attn"].to(device, compute_dtype(model))
         )
 
+    def first_token(self, model: Any, inputs: CallInputs) -> int:
+        return _tokens_before_video(model.diffusion_model, inputs.extra)
+
     def prepared(self, model: Any, plan: CallPlan, inputs: CallInputs) -> CallInputs:
         if any(inputs.extra.get(name) is not None for name in REFERENCES):
-            plan.memo["first"] = _tokens_before_video(model.diffusion_model, inputs.extra)
+            plan.memo["first"] = self.first_token(model, inputs)
         return inputs
 
     def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., torch.Tensor]:

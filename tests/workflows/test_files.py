@@ -28,6 +28,7 @@ OWN = (
     "drawn",
     "ablation_demo",
     "region_",
+    "lora_demo",
 )  # names of workflows that need no file from elsewhere
 
 

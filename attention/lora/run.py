@@ -1,0 +1,148 @@
+"""The LoRAs of one model, and their routing in each call of one sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..tokens import TokenGrid
+from .experts import expert_forwards
+from .ownership import Chunk, Claim
+from .routing import LayerDelta, Routing, Where
+from .spec import RegionLora
+from .where import place_of, resized
+
+if TYPE_CHECKING:
+    from ..families import Family
+    from ..sampling import Entry
+    from ..step import Step
+    from .adapters import Site
+    from .delta import Delta
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundLora:
+    """A LoRA read for one model.
+
+    Attributes:
+        lora: file, strength and range.
+        claim: on tokens.
+        deltas: by the name of the layer in the network.
+    """
+
+    lora: RegionLora
+    claim: Claim
+    deltas: Mapping[str, Sequence[tuple[Site, Delta]]]
+
+
+@dataclass(slots=True, eq=False)
+class LoraRun:
+    """All LoRAs of one sampling.
+
+    Args:
+        family: of the model.
+        loras: of all patch nodes; one that several of them carry acts once.
+    """
+
+    family: Family
+    loras: Sequence[BoundLora]
+    store: dict[Any, Any] = field(default_factory=dict)
+    _routings: dict[Hashable, Routing] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        unique = {(id(bound.lora), bound.claim.uid): bound for bound in self.loras}
+        self.loras = list(unique.values())
+
+    def forgetful(self) -> LoraRun:
+        """The same for a call under weight hooks: what follows from the weights is not kept."""
+        return LoraRun(self.family, self.loras)
+
+    def routing(
+        self,
+        model: Any,
+        x: torch.Tensor,
+        entries: Sequence[Entry | None],
+        uuids: Sequence[Any],
+        step: Step,
+        grid_of: Callable[[Entry | None], TokenGrid],
+    ) -> Routing | None:
+        """How the LoRAs act in a model call, None where none does.
+
+        Args:
+            model: ComfyUI's BaseModel.
+            x: [B, ...] latent of the call.
+            entries: conditioning entries in the batch, in order.
+            uuids: of them.
+            step: of the call.
+            grid_of: token grid of the first layer for an entry.
+        """
+        if not self.loras:
+            return None
+        acting = tuple(i for i, b in enumerate(self.loras) if _acts(b.lora, step))
+        if not acting:
+            return None
+        key = (acting, tuple(uuids), x.shape, x.device)
+        if key not in self._routings:
+            self._routings[key] = self._make(model, x, entries, acting, grid_of)
+        return self._routings[key]
+
+    def _make(
+        self,
+        model: Any,
+        x: torch.Tensor,
+        entries: Sequence[Entry | None],
+        acting: tuple[int, ...],
+        grid_of: Callable[[Entry | None], TokenGrid],
+    ) -> Routing:
+        size = x.shape[0] // len(entries)
+
+        def grid(entry: Entry | None) -> Callable[[tuple[int, int] | None], TokenGrid]:
+            own = grid_of(entry)
+            return lambda shape: own if shape is None else resized(own, shape)
+
+        chunks = [
+            Chunk(
+                slice(i * size, (i + 1) * size),
+                None if entry is None else entry.regional_uid,
+                grid(entry),
+            )
+            for i, entry in enumerate(entries)
+        ]
+        network = model.diffusion_model
+        latent = tuple(x.shape[2:])
+        layers: dict[str, tuple[Where, list[LayerDelta]]] = {}
+        for index, number in enumerate(acting):
+            bound = self.loras[number]
+            for layer, deltas in bound.deltas.items():
+                if layer not in layers:
+                    layers[layer] = (place_of(self.family, model, layer, latent), [])
+                layers[layer][1].extend(
+                    LayerDelta(index, delta, bound.lora.strength, site.n_inputs)
+                    for site, delta in deltas
+                )
+        return Routing(
+            self.family.name,
+            {
+                network.get_submodule(layer): (where, tuple(deltas))
+                for layer, (where, deltas) in layers.items()
+            },
+            [self.loras[number].claim for number in acting],
+            chunks,
+            x.device,
+            self.store,
+            acting,
+            expert_forwards(network, list(layers)),
+        )
+
+
+def _acts(lora: RegionLora, step: Step) -> bool:
+    """Whether the LoRA acts at this step; its range is half-open as that of a patch."""
+    percent = lora.percent
+    if lora.is_noop or percent.is_empty:
+        return False
+    if percent.is_full:
+        return True  # no need to read sigma back from the device
+    return not step.before(percent.start) and step.before(percent.end)
