@@ -25,11 +25,16 @@ CAPTION_PX = 28
 GAP_PX = 8
 JPEG_QUALITY = 90
 PREVIEW = "Regions"  # title of the node that shows the regions
+PHRASES = "Phrases"  # of the node that shows each region's phrase
 WEIGHTS = "Weights"  # of the node that shows who owns each token
 
 
 def write_all(
-    folder: Path, demos: Sequence[str], previews: Sequence[str], drawings: Sequence[str]
+    folder: Path,
+    demos: Sequence[str],
+    previews: Sequence[str],
+    drawings: Sequence[str],
+    sketches: Sequence[str],
 ) -> None:
     """Run workflows and write their pictures into ``folder``.
 
@@ -38,21 +43,27 @@ def write_all(
         demos: names of workflows to run whole.
         previews: names of workflows of which only the regions are shown.
         drawings: names of workflows whose weights are shown beside their picture.
+        sketches: names of workflows whose phrases are shown beside their picture.
     """
-    for name in (*demos, *previews, *drawings):
+    for name in (*demos, *previews, *drawings, *sketches):
         workflow = json.loads((folder / "api" / f"{name}.json").read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch)
             if name in demos:
                 _run(workflow, out)
-                merged = _only_picture(out / "demo", "merged_*.png")
-                regional = _only_picture(out / "demo", "regional_*.png")
+                merged = _only_picture(out, "demo*/merged_*.png")
+                regional = _only_picture(out, "demo*/regional_*.png")
                 picture = side_by_side({"regional prompts": regional, "merged prompt": merged})
             elif name in drawings:
                 _run(workflow, out)
                 weights = _only_picture(out, f"{WEIGHTS}.png")
                 drawn = _only_picture(out / "drawn", "regional_*.png")
                 picture = side_by_side({"drawn regions": weights, "picture": drawn})
+            elif name in sketches:
+                _run(workflow, out)
+                phrases = _only_picture(out, f"{PHRASES}.png")
+                sampled = _only_picture(out, "demo*/sketch_*.png")
+                picture = side_by_side({"one prompt, its phrases": phrases, "picture": sampled})
             else:
                 _run(needed_by(workflow, PREVIEW), out)
                 preview = _only_picture(out, f"{PREVIEW}.png")
