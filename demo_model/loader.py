@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import comfy.latent_formats
@@ -100,6 +101,8 @@ class DemoTextEncoder:
 
     def __init__(self, model: DemoName = "hunyuan_dit") -> None:
         self.model: DemoName = model
+        # Where the host's CLIP keeps its vocabularies, by the name in the token dictionary.
+        self.tokenizer = SimpleNamespace(demo=SimpleNamespace(inv_vocab=text.PIECES))
 
     def _conditioning(self, tokens: dict[str, list]) -> list[list]:
         states = text.encode_tokens([[token[0] for token in row] for row in tokens["demo"]])

@@ -202,7 +202,7 @@ def build_demo_sketch(schemas: Schemas, sketch: DemoSketch) -> Graph:
         "finds each region's phrase in it, token by token.\n\n"
         "**Attention Specialty Tuning** (arXiv 2504.10148) pulls each region to the words of its "
         "phrase in the first half of the steps.\n\n"
-        "- The prompt must contain every phrase word for word, in the order of the regions.\n"
+        "- The prompt must contain every phrase word for word; for this model without articles.\n"
         "- The sampler's positive is that of *Bind Phrases*.\n"
         "- Drag a region and run again: its object follows.",
         300,

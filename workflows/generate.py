@@ -67,11 +67,11 @@ DEMOS = {
 DEMO_SKETCHES = {
     "demo_flux_sketch": DemoSketch(
         phrases=(
-            ("a red circle", (0.04, 0.08, 0.5, 0.58)),
-            ("a green triangle", (0.56, 0.04, 0.96, 0.44)),
-            ("a blue square", (0.5, 0.5, 0.96, 0.96)),
+            ("red circle", (0.04, 0.08, 0.5, 0.58)),
+            ("green triangle", (0.56, 0.04, 0.96, 0.44)),
+            ("blue square", (0.5, 0.5, 0.96, 0.96)),
         ),
-        prompt="a red circle, a green triangle, a blue square, black background",
+        prompt="red circle, green triangle, blue square, black background",
     ),
 }
 
