@@ -34,6 +34,10 @@ MODEL_WEIGHTS: dict[DemoName, Path] = {
 DECODER_WEIGHTS = WEIGHTS / "demo_decoder.safetensors"
 
 
+PAD = -1
+"""Stands for padding in lists of tokens; the encoder leaves it out and pads by itself."""
+
+
 class DemoLatent(comfy.latent_formats.LatentFormat):
     """RGB in [-1, 1] and their mean, unscaled; sampler previews therefore show the real picture."""
 
@@ -105,17 +109,24 @@ class DemoTextEncoder:
         self.tokenizer = SimpleNamespace(demo=SimpleNamespace(inv_vocab=text.PIECES))
 
     def _conditioning(self, tokens: dict[str, list]) -> list[list]:
-        states = text.encode_tokens([[token[0] for token in row] for row in tokens["demo"]])
+        rows = [[token[0] for token in row if token[0] != PAD] for row in tokens["demo"]]
+        states = text.encode_tokens(rows)
         if self.model == "hunyuan_dit":
             return states.conditioning()
         context, pooled = states.for_flux()
         return [[context, {"pooled_output": pooled}]]
 
     def tokenize(self, text_: str, return_word_ids: bool = False, **_: object) -> dict[str, list]:
-        """Token lists of one prompt; other keyword arguments of the host are accepted, unused."""
+        """Token lists of one prompt; other keyword arguments of the host are accepted, unused.
+
+        With word ids, which number the words from 1, padding is listed too, as in the host's own.
+        """
         ids = text.tokenize(text_)
-        tail = [(i,) for i in range(len(ids))] if return_word_ids else [()] * len(ids)
-        return {"demo": [[(i, 1.0, *t) for i, t in zip(ids, tail, strict=True)]]}
+        if not return_word_ids:
+            return {"demo": [[(i, 1.0) for i in ids]]}
+        step = text.TEXT_LEN if self.model == "hunyuan_dit" else text.FLUX_TEXT_STEP
+        padding = [(PAD, 1.0, 0)] * (-len(ids) % step)
+        return {"demo": [[*((i, 1.0, number) for number, i in enumerate(ids)), *padding]]}
 
     def encode_from_tokens(
         self, tokens: dict[str, list], return_pooled: bool | str = False, return_dict: bool = False

@@ -14,6 +14,8 @@ from . import world
 
 FINE_PX, COARSE_PX = 0.6, 1.1
 """Largest standard deviation of the displacements, in latent pixels."""
+STRAIGHT = 0.4
+"""Share of the pictures whose outlines stay where they are."""
 
 
 def _rand(generator: torch.Generator, *shape: int) -> torch.Tensor:
@@ -57,9 +59,10 @@ def disturb(latent: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def spoil(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Clean pictures float32 [B, 3, 8h, 8w] in [-1, 1] -> spoiled latents [B, 3, h, w].
 
-    One in eight is left straight, so that clean latents come out as they are.
+    So many of them as ``STRAIGHT`` says keep their outlines, so that clean latents come out as they
+    are.
     """
     bent = bend(pictures, generator)
-    straight = _rand(generator, len(pictures), 1, 1, 1) < 0.125
+    straight = _rand(generator, len(pictures), 1, 1, 1) < STRAIGHT
     f = world.LATENT_FACTOR
     return disturb(avg_pool2d(torch.where(straight, pictures, bent), f), generator)

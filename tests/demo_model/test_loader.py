@@ -117,5 +117,14 @@ def test_phrases_are_found_in_the_tokens():
     (stream,) = read_streams(DemoTextEncoder("flux"), prompt).values()
     ids = text.tokenize(prompt)
     spelt = [None if r is None else stream.text.folded[slice(*r)] for r in stream.ranges]
-    assert len(spelt) == len(ids) and spelt[0] is None
-    assert spelt[1:4] == ["red", "circle", ","] and spelt[-1] == "background"
+    assert len(spelt) == 16 and spelt[0] is None and set(spelt[len(ids) :]) == {None}
+    assert spelt[1:4] == ["red", "circle", ","] and spelt[len(ids) - 1] == "background"
+
+
+@pytest.mark.parametrize("name", MODEL_WEIGHTS)
+def test_tokens_with_word_ids_are_as_many_as_the_conditioning_has(name):
+    clip = DemoTextEncoder(name)
+    tokens = clip.tokenize("red circle, blue square, gray background", return_word_ids=True)
+    cond = clip.encode_from_tokens(tokens)
+    assert len(tokens["demo"][0]) == cond.shape[1]
+    assert torch.equal(cond, clip.encode("red circle, blue square, gray background"))

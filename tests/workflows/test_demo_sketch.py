@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from workflow_runner import only
 
 KIND = "demo_flux_sketch"
-
-
-def only(api: dict[str, Any], class_type: str) -> str:
-    """Id of the one node of a class."""
-    (found,) = (i for i, node in api.items() if node["class_type"] == class_type)
-    return found
 
 
 def test_the_prompt_holds_every_phrase_once(name: str, generate: ModuleType) -> None:

@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from test_joint_runs import Runner, small
 from tiny_clip import tiny_text, tiny_vision
+from workflow_runner import Runner, small
 
 RULES = ("merged prompt", "ConditioningSetMask", "bind", "rpf", "specialty, regional text")
 
