@@ -11,14 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .errors import PromptError, RegionalError
-from .prompts import RegionalPrompts, Text
+from .prompts import RegionalPrompts, Text, negative_uid
 from .regions import RegionSet
 from .sampling import RegionalPatch
-
-
-def negative_uid(uid: str) -> str:
-    """What marks the negative that goes with the positive of this id."""
-    return f"{uid}-negative"
 
 
 def regional_negatives(

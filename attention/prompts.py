@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .errors import PromptError
-from .lora.spec import RegionLora
 from .regions import RegionSet
+
+if TYPE_CHECKING:
+    from .lora.spec import RegionLora
 
 # Key that marks a CONDITIONING entry as the global prompt of a set of regional prompts. Its value
 # is the plain id of that set, so it is inert on models without the patch.
@@ -18,6 +20,11 @@ MARKER = "regional_dit"
 
 # One encoded prompt: "cross_attn" [1, T, C_text] and the tensors that the text encoder added to it.
 Text = Mapping[str, torch.Tensor]
+
+
+def negative_uid(uid: str) -> str:
+    """What marks the negative that goes with the positive of this id."""
+    return f"{uid}-negative"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import comfy.latent_formats
@@ -35,6 +36,10 @@ DEMO_LORAS: dict[str, Path] = {
 }
 """LoRA files of the HunyuanDiT demo by name; ``training/lora.py`` made them."""
 DECODER_WEIGHTS = WEIGHTS / "demo_decoder.safetensors"
+
+
+PAD = -1
+"""Stands for padding in lists of tokens; the encoder leaves it out and pads by itself."""
 
 
 class DemoLatent(comfy.latent_formats.LatentFormat):
@@ -104,19 +109,28 @@ class DemoTextEncoder:
 
     def __init__(self, model: DemoName = "hunyuan_dit") -> None:
         self.model: DemoName = model
+        # Where the host's CLIP keeps its vocabularies, by the name in the token dictionary.
+        self.tokenizer = SimpleNamespace(demo=SimpleNamespace(inv_vocab=text.PIECES))
 
     def _conditioning(self, tokens: dict[str, list]) -> list[list]:
-        states = text.encode_tokens([[token[0] for token in row] for row in tokens["demo"]])
+        rows = [[token[0] for token in row if token[0] != PAD] for row in tokens["demo"]]
+        states = text.encode_tokens(rows)
         if self.model == "hunyuan_dit":
             return states.conditioning()
         context, pooled = states.for_flux()
         return [[context, {"pooled_output": pooled}]]
 
     def tokenize(self, text_: str, return_word_ids: bool = False, **_: object) -> dict[str, list]:
-        """Token lists of one prompt; other keyword arguments of the host are accepted, unused."""
+        """Token lists of one prompt; other keyword arguments of the host are accepted, unused.
+
+        With word ids, which number the words from 1, padding is listed too, as in the host's own.
+        """
         ids = text.tokenize(text_)
-        tail = [(i,) for i in range(len(ids))] if return_word_ids else [()] * len(ids)
-        return {"demo": [[(i, 1.0, *t) for i, t in zip(ids, tail, strict=True)]]}
+        if not return_word_ids:
+            return {"demo": [[(i, 1.0) for i in ids]]}
+        step = text.TEXT_LEN if self.model == "hunyuan_dit" else text.FLUX_TEXT_STEP
+        padding = [(PAD, 1.0, 0)] * (-len(ids) % step)
+        return {"demo": [[*((i, 1.0, number) for number, i in enumerate(ids)), *padding]]}
 
     def encode_from_tokens(
         self, tokens: dict[str, list], return_pooled: bool | str = False, return_dict: bool = False

@@ -33,6 +33,9 @@ VOCABULARY: tuple[str, ...] = (
 )
 WORD_ID = {word: i for i, word in enumerate(VOCABULARY)}
 BOS, SEP, UNK = (WORD_ID[w] for w in ("<bos>", "<sep>", "<unk>"))
+PIECES = {i: "," if i == SEP else word for i, word in enumerate(VOCABULARY)}
+"""What a token spells, for those who look a phrase up in a prompt. Articles have no token, so such
+a prompt is written without them, its phrases parted by commas."""
 
 TEXT_LEN = 32
 """Tokens per text slot; longer prompts grow by chunks of this length."""

@@ -82,6 +82,11 @@ class Trainer:
         return f"val {losses.mean():.4f} [{parts}]"
 
     def save(self) -> None:
+        """The state and its average; while the rate falls the average alone, to another file."""
+        if self.args.decay:
+            cut = self.args.out.with_suffix(".decayed.safetensors")
+            self.state.export(cut, self.objective.config)
+            return
         self.state.save(state_path(self.args.out))
         self.state.export(self.args.out.with_suffix(".safetensors"), self.objective.config)
 
@@ -120,13 +125,10 @@ def run(trainer: Trainer, stop: StopRequest) -> None:
                 f"{state.seen} ({rate:.1f}/s) loss {sum(losses) / len(losses):.4f} {checked}",
                 flush=True,
             )
-        if not args.decay and time.monotonic() - saved > 60 * args.save_minutes:
+        if time.monotonic() - saved > 60 * args.save_minutes:
             trainer.save()
             saved = time.monotonic()
-    if not args.decay:
-        trainer.save()
-    elif not stop.asked:
-        state.export(args.out.with_suffix(".decayed.safetensors"), trainer.objective.config)
+    trainer.save()
     print(f"stopped at step {state.step}, {state.seen} pictures, {trainer.validate()}", flush=True)
 
 

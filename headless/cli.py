@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import demo, doctor, planning, queueing, report, sweep, testing
+from . import demo, doctor, planning, queueing, report, study, sweep, testing
 from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError, system_error
 from .paths import OUTPUT, cache_root
 from .process import become, raise_on_signals
@@ -96,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         "demo", parents=[host, device], help="make a regional picture, with and without the patch"
     )
     add.add_argument("--regions", type=int, default=2, metavar="N", help="2, 4 or 9 (default 2)")
+    add.add_argument(
+        "--model", choices=(*demo.MODELS, demo.BOTH), default="hunyuan_dit",
+        help="hunyuan_dit reads prompts by cross-attention (default), flux by joint attention",
+    )  # fmt: skip
     add.add_argument("--prompt", metavar="TEXT", help="the sentence to plan the regions from")
     add.add_argument("--seed", type=int, help="seed of both pictures")
     add.add_argument("--out", type=Path, default=OUTPUT, metavar="DIR", help="where pictures go")
@@ -124,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     queueing.add_command(commands, [host, device, server])
     sweep.add_command(commands, [host, device, server])
     report.add_command(commands, [host])
+    study.add_command(commands, [host, device, server])
     planning.add_command(commands, [host])
 
     add = commands.add_parser("doctor", parents=[host], help="what is there, and what is broken")
@@ -139,7 +144,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    demo.workflow_file(options.regions)  # a wrong option is told before a long install
+    # A wrong option is told before a long install.
+    files = demo.workflow_files(options.regions, options.model)
     found, code = enter(options)
     if code is not None:
         return code
@@ -150,7 +156,7 @@ def _demo(options: argparse.Namespace) -> int:
         found,
         options.progress,
         timings,
-        regions=options.regions,
+        files=files,
         prompt=options.prompt,
         seed=options.seed,
         out=options.out,

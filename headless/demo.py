@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import workflow as workflows
@@ -19,19 +20,32 @@ _PROMPT = "LLM Progressive Prompt.prompt"
 _SCORE = "Score Demo Scene"
 
 
-def workflow_file(regions: int) -> Path:
+MODELS = {"hunyuan_dit": "demo_", "flux": "demo_flux_"}
+"""The demo models, and how the names of their workflows begin."""
+BOTH = "both"
+
+
+def workflow_file(regions: int, model: str = "hunyuan_dit") -> Path:
     """The demo workflow for this many regions.
 
     Raises:
         UsageError: there is none.
     """
     folder = ROOT / "workflows" / "api"
-    path = folder / f"demo_{regions}_regions.json"
+    head, tail = MODELS[model], "_regions.json"
+    path = folder / f"{head}{regions}{tail}"
     if not path.is_file():
-        there = sorted(folder.glob("demo_*_regions.json"))
-        counts = ", ".join(p.name.split("_")[1] for p in there) or "none"
+        names = [
+            p.name.removeprefix(head).removesuffix(tail) for p in folder.glob(f"{head}*{tail}")
+        ]
+        counts = ", ".join(sorted(filter(str.isdecimal, names), key=int)) or "none"
         raise UsageError(f"There is no demo for {regions} regions; --regions can be: {counts}.")
     return path
+
+
+def workflow_files(regions: int, model: str) -> list[Path]:
+    """The workflows that ``--model`` means: one, or one per demo model."""
+    return [workflow_file(regions, name) for name in (MODELS if model == BOTH else [model])]
 
 
 def settings(graph: Workflow, prompt: str | None, seed: int | None) -> list[Setting]:
@@ -53,25 +67,30 @@ def run(
     progress: Progress,
     timings: Timings,
     *,
-    regions: int,
+    files: Sequence[Path],
     prompt: str | None,
     seed: int | None,
     out: Path,
     cpu: bool | None,
-) -> Result:
-    """Start a server, run the demo workflow, print its table and where the pictures are."""
-    graph = workflows.load(workflow_file(regions))
-    workflows.apply(graph, settings(graph, prompt, seed))
+) -> list[Result]:
+    """Start a server, run demo workflows, print their tables and where the pictures are."""
+    results = []
     with Server(environment, progress, cpu=cpu) as server:
         progress.line(f"ComfyUI runs on {server.url} ({timings.mark('server start'):.1f} s)")
         client = Client(server.url, progress, models=environment.models, alive=server.alive)
-        result = client.run(graph, out)
-        timings.mark("workflow")
+        for file in files:
+            graph = workflows.load(file)
+            workflows.apply(graph, settings(graph, prompt, seed))
+            result = client.run(graph, out)
+            timings.mark("workflow" if len(files) == 1 else file.stem)
+            if len(files) > 1:
+                print(f"{file.stem}:\n")
+            show_texts(graph, result, only=_SCORE)
+            show_files(result)
+            results.append(result)
     timings.mark("server stop")
-    show_texts(graph, result, only=_SCORE)
-    show_files(result)
     progress.line(f"Times: {timings.summary()}.")
-    return result
+    return results
 
 
 def show_texts(graph: Workflow, result: Result, only: str | None = None) -> None:

@@ -41,11 +41,30 @@ def run(options: argparse.Namespace) -> int:
     sweep = sweep_file.load(options.file)
     jobs = sweep_file.make_jobs(sweep)[: options.limit]
     if options.dry_run:
-        for job in jobs:
-            print(job.key, *(f"{name}={label}" for name, label in job.labels.items()))
-        print(f"{len(jobs)} jobs")
+        list_jobs(jobs)
         return 0
-    store = Store(options.out or OUTPUT / "sweeps" / sweep.name)
+    return work(Store(options.out or OUTPUT / "sweeps" / sweep.name), sweep, jobs, options)
+
+
+def list_jobs(jobs: Sequence[Job]) -> None:
+    """What ``--dry-run`` prints."""
+    for job in jobs:
+        print(job.key, *(f"{name}={label}" for name, label in job.labels.items()))
+    print(f"{len(jobs)} jobs")
+
+
+def work(store: Store, sweep: Sweep, jobs: Sequence[Job], options: argparse.Namespace) -> int:
+    """Run what is not done yet, where the options say, and write the tables.
+
+    Args:
+        store: where results are and go.
+        sweep: its columns.
+        jobs: all of them.
+        options: with ``server``, ``dask`` and ``retry_failed``.
+
+    Returns:
+        The exit code: 1 if a job failed.
+    """
     if not options.server and not options.dask:
         found, code = enter(options)
         if code is not None:

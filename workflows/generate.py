@@ -14,13 +14,22 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ablation_graphs import ABLATIONS, build_ablation
-from demo_graphs import Demo, Drawn, build_demo, build_drawn
+from demo_graphs import (
+    TINY_FLUX,
+    Demo,
+    DemoSketch,
+    Drawn,
+    build_demo,
+    build_demo_sketch,
+    build_drawn,
+)
 from hunyuan_graphs import Hunyuan, build_hunyuan
 from joint_graphs import JointRegions, build_joint
 from joint_models import FLUX, QWEN, SD35
@@ -35,23 +44,39 @@ from ui_graph import Graph
 
 FOLDER = Path(__file__).resolve().parent
 
+_TWO = Demo(
+    sentence="a red circle on the left and a blue square on the right, black background",
+    rows=1, columns=2, size_px=256, seed=2,
+)  # fmt: skip
+_FOUR = Demo(
+    sentence="a red circle, a blue square, a green triangle and a yellow circle on gray "
+    "background",
+    rows=2, columns=2, size_px=256, seed=2,
+)  # fmt: skip
+_NINE = Demo(
+    sentence="a red circle, a blue square, a green triangle, a yellow square, a purple "
+    "triangle, an orange circle, a cyan triangle, a white circle and a red square on black "
+    "background",
+    rows=3, columns=3, size_px=384, seed=4,
+)  # fmt: skip
 DEMOS = {
-    "demo_2_regions": Demo(
-        sentence="a red circle on the left and a blue square on the right, black background",
-        rows=1, columns=2, size_px=256, seed=2,
+    "demo_2_regions": _TWO,
+    "demo_4_regions": _FOUR,
+    "demo_9_regions": _NINE,
+    "demo_flux_2_regions": replace(_TWO, **TINY_FLUX, seed=4),
+    "demo_flux_4_regions": replace(_FOUR, **TINY_FLUX, seed=1),
+    "demo_flux_9_regions": replace(_NINE, **TINY_FLUX),
+}
+DEMO_SKETCHES = {
+    "demo_flux_sketch": DemoSketch(
+        phrases=(
+            ("red circle", (0.04, 0.08, 0.5, 0.58)),
+            ("green triangle", (0.56, 0.04, 0.96, 0.44)),
+            ("blue square", (0.5, 0.5, 0.96, 0.96)),
+        ),
+        prompt="red circle, green triangle, blue square, black background",
     ),
-    "demo_4_regions": Demo(
-        sentence="a red circle, a blue square, a green triangle and a yellow circle on gray "
-        "background",
-        rows=2, columns=2, size_px=256, seed=2,
-    ),
-    "demo_9_regions": Demo(
-        sentence="a red circle, a blue square, a green triangle, a yellow square, a purple "
-        "triangle, an orange circle, a cyan triangle, a white circle and a red square on black "
-        "background",
-        rows=3, columns=3, size_px=384, seed=4,
-    ),
-}  # fmt: skip
+}
 
 DRAWINGS = {
     "drawn_3_regions": Drawn(
@@ -169,6 +194,7 @@ SKETCHES = {
 
 WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
+    **{name: partial(build_demo_sketch, sketch=s) for name, s in DEMO_SKETCHES.items()},
     **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
     **{name: partial(build_region_loras, setting=s) for name, s in LORAS.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
@@ -256,7 +282,12 @@ def main() -> None:
 
         regions_only = (*HUNYUANS, *COMPARISONS)
         workflow_pictures.write_all(
-            FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS), tuple(LORAS)
+            FOLDER,
+            tuple(DEMOS),
+            regions_only,
+            tuple(DRAWINGS),
+            loras=tuple(LORAS),
+            sketches=tuple(DEMO_SKETCHES),
         )
         graphs = (*JOINT, *SKETCHES, *ABLATIONS, *REGION_DEMOS, *REGION_JOINT)
         graph_pictures.write_graphs(FOLDER, graphs, REGION_DEMOS)

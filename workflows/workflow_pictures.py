@@ -25,6 +25,7 @@ CAPTION_PX = 28
 GAP_PX = 8
 JPEG_QUALITY = 90
 PREVIEW = "Regions"  # title of the node that shows the regions
+PHRASES = "Phrases"  # of the node that shows each region's phrase
 WEIGHTS = "Weights"  # of the node that shows who owns each token
 
 
@@ -34,6 +35,7 @@ def write_all(
     previews: Sequence[str],
     drawings: Sequence[str],
     loras: Sequence[str],
+    sketches: Sequence[str],
 ) -> None:
     """Run workflows and write their pictures into ``folder``.
 
@@ -43,15 +45,16 @@ def write_all(
         previews: names of workflows of which only the regions are shown.
         drawings: names of workflows whose weights are shown beside their picture.
         loras: names of workflows with LoRAs by region, and everywhere.
+        sketches: names of workflows whose phrases are shown beside their picture.
     """
-    for name in (*demos, *previews, *drawings, *loras):
+    for name in (*demos, *previews, *drawings, *loras, *sketches):
         workflow = json.loads((folder / "api" / f"{name}.json").read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch)
             if name in demos:
                 _run(workflow, out)
-                merged = _only_picture(out / "demo", "merged_*.png")
-                regional = _only_picture(out / "demo", "regional_*.png")
+                merged = _only_picture(out, "demo*/merged_*.png")
+                regional = _only_picture(out, "demo*/regional_*.png")
                 picture = side_by_side({"regional prompts": regional, "merged prompt": merged})
             elif name in drawings:
                 _run(workflow, out)
@@ -64,6 +67,11 @@ def write_all(
                 everywhere = _only_picture(out / "lora", "everywhere_*.png")
                 captions = ("each LoRA in its region", "both LoRAs everywhere")
                 picture = side_by_side(dict(zip(captions, (regional, everywhere), strict=True)))
+            elif name in sketches:
+                _run(workflow, out)
+                phrases = _only_picture(out, f"{PHRASES}.png")
+                sampled = _only_picture(out, "demo*/sketch_*.png")
+                picture = side_by_side({"one prompt, its phrases": phrases, "picture": sampled})
             else:
                 _run(needed_by(workflow, PREVIEW), out)
                 preview = _only_picture(out, f"{PREVIEW}.png")

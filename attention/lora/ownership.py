@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import HostError
+from ..prompts import negative_uid
 from ..tokens import TokenGrid, token_ownership
 from .streams import Stream
 
@@ -27,7 +28,7 @@ class Claim:
         uid: id of the set of regional prompts.
         regions: all of that set.
         chosen: those of the LoRA.
-        negative: whether rows without regions are claimed as well.
+        negative: whether the negative's rows are claimed as well, with regions or without.
     """
 
     uid: str
@@ -37,11 +38,15 @@ class Claim:
 
     def owns(self, owner: Owner) -> bool:
         """Whether the text of a region is the LoRA's."""
-        return owner[0] == self.uid and owner[1] in self.chosen
+        return owner[0] in self._marks() and owner[1] in self.chosen
 
     def acts_on(self, uid: str | None) -> bool:
         """Whether it acts on rows of a conditioning entry with this marker."""
-        return uid == self.uid or (uid is None and self.negative)
+        return uid in self._marks() or (uid is None and self.negative)
+
+    def _marks(self) -> tuple[str, ...]:
+        """Of its regional prompts, and of their negatives where it acts on those as well."""
+        return (self.uid, negative_uid(self.uid)) if self.negative else (self.uid,)
 
     def of_image(self, grid: TokenGrid) -> torch.Tensor:
         """[N] float32 in 0..1: share of each image token."""

@@ -10,6 +10,7 @@ import comfy.model_base
 import pytest
 import torch
 from regional_dit.attention.errors import RegionalError
+from regional_dit.attention.phrases.streams import read_streams
 from regional_dit.demo_model import text, world
 from regional_dit.demo_model.detector import detect
 from regional_dit.demo_model.loader import (
@@ -109,3 +110,21 @@ def test_encode_then_decode_returns_the_picture(demo):
 def test_missing_weights_are_explained():
     with pytest.raises(FileNotFoundError, match=r"nowhere\.safetensors"):
         load_model(path=Path("nowhere.safetensors"))
+
+
+def test_phrases_are_found_in_the_tokens():
+    prompt = "red circle, blue square, red square, black background"
+    (stream,) = read_streams(DemoTextEncoder("flux"), prompt).values()
+    ids = text.tokenize(prompt)
+    spelt = [None if r is None else stream.text.folded[slice(*r)] for r in stream.ranges]
+    assert len(spelt) == 16 and spelt[0] is None and set(spelt[len(ids) :]) == {None}
+    assert spelt[1:4] == ["red", "circle", ","] and spelt[len(ids) - 1] == "background"
+
+
+@pytest.mark.parametrize("name", MODEL_WEIGHTS)
+def test_tokens_with_word_ids_are_as_many_as_the_conditioning_has(name):
+    clip = DemoTextEncoder(name)
+    tokens = clip.tokenize("red circle, blue square, gray background", return_word_ids=True)
+    cond = clip.encode_from_tokens(tokens)
+    assert len(tokens["demo"][0]) == cond.shape[1]
+    assert torch.equal(cond, clip.encode("red circle, blue square, gray background"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 import torch
 from regional_dit.attention.regions import Box, Region, RegionSet
@@ -18,9 +15,7 @@ from regional_dit.evaluation.alignment import (
 )
 from regional_dit.evaluation.errors import EvaluationError
 from regional_dit.evaluation.heatmap import draw_matrix
-
-SIZE = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2,
-        "num_hidden_layers": 2, "hidden_act": "quick_gelu"}  # fmt: skip
+from tiny_clip import tiny_text, tiny_vision
 
 
 def test_perfect_and_swapped_regions():
@@ -71,53 +66,12 @@ def test_a_hidden_region_is_an_error():
 
 @pytest.fixture(scope="module")
 def clip_vision(tmp_path_factory):
-    """The host's own ClipVisionModel, tiny, with random weights."""
-    import comfy.clip_vision
-
-    config = {**SIZE, "image_size": 32, "patch_size": 8, "num_channels": 3, "projection_dim": 32,
-              "layer_norm_eps": 1e-5, "model_type": "clip_vision_model"}  # fmt: skip
-    path = tmp_path_factory.mktemp("clip") / "config.json"
-    path.write_text(json.dumps(config))
-    torch.manual_seed(3)
-    vision = comfy.clip_vision.ClipVisionModel(str(path))
-    _randomise(vision.model)
-    return vision
-
-
-def _randomise(model: torch.nn.Module) -> None:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.2)
+    return tiny_vision(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    import comfy.sd1_clip
-
-    config = {**SIZE, "max_position_embeddings": 77, "vocab_size": 49408, "eos_token_id": 49407,
-              "projection_dim": 32, "model_type": "clip_text_model"}  # fmt: skip
-    path = tmp_path_factory.mktemp("text") / "config.json"
-    path.write_text(json.dumps(config))
-    model = comfy.sd1_clip.SDClipModel(textmodel_json_config=str(path), device="cpu")
-    torch.manual_seed(4)
-    _randomise(model.transformer)
-    return HostText(model)
-
-
-class HostText:
-    """The two calls of ``comfy.sd.CLIP`` over the host's tokenizer and a text model of its own."""
-
-    def __init__(self, model: Any) -> None:
-        import comfy.sd1_clip
-
-        self._model, self._tokenizer = model, comfy.sd1_clip.SDTokenizer()
-
-    def tokenize(self, text: str):
-        return self._tokenizer.tokenize_with_weights(text)
-
-    def encode_from_tokens(self, tokens, return_pooled=False):
-        assert return_pooled
-        return self._model.encode_token_weights(tokens)
+    return tiny_text(tmp_path_factory.mktemp("text"))
 
 
 def test_the_hosts_clip_tells_crops_apart(clip_vision, clip):

@@ -136,6 +136,18 @@ def test_demo_settings_reach_both_samplers() -> None:
         demo.workflow_file(5)
 
 
+def test_demo_of_either_model_and_of_both() -> None:
+    (flux,) = demo.workflow_files(4, "flux")
+    assert flux.name == "demo_flux_4_regions.json"
+    assert [path.name for path in demo.workflow_files(9, "both")] == [
+        "demo_9_regions.json", "demo_flux_9_regions.json",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match=r"can be: 2, 4, 9\."):
+        demo.workflow_files(3, "flux")
+    with pytest.raises(UsageError, match=r"can be: 2, 4, 9\."):
+        demo.workflow_file(5)
+
+
 def test_bars_off_a_terminal_are_few_plain_lines() -> None:
     stream = io.StringIO()
     progress = Progress(stream)

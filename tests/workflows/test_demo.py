@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-KIND = "demo"
+KIND = ("demo_2", "demo_4", "demo_9", "demo_flux_2", "demo_flux_4", "demo_flux_9")
 
 
 def by_title(api: dict[str, Any], title: str) -> dict[str, Any]:
@@ -38,12 +38,23 @@ def test_the_samplers_differ_in_the_model_alone(api: dict[str, Any]) -> None:
     assert patch["inputs"]["model"] == merged["model"]
 
 
-def test_pictures_are_saved_under_their_names(api: dict[str, Any]) -> None:
+def test_model_and_its_sampling(name: str, api: dict[str, Any]) -> None:
+    (loader,) = (n for n in api.values() if n["class_type"] == "RegionalDiT_DemoDiTLoader")
+    sampler = by_title(api, "KSampler, regional")["inputs"]
+    wanted = ("flux", "simple") if "flux" in name else ("hunyuan_dit", "sgm_uniform")
+    assert (loader["inputs"]["model"], sampler["scheduler"]) == wanted
+
+
+def test_pictures_are_saved_under_their_names(name: str, api: dict[str, Any]) -> None:
     prefixes = {
         node["_meta"]["title"]: node["inputs"]["filename_prefix"]
         for node in api.values()
         if node["class_type"] == "SaveImage"
     }
-    assert prefixes == {"Save, regional": "demo/regional", "Save, merged prompt": "demo/merged"}
+    folder = "demo_flux" if "flux" in name else "demo"
+    assert prefixes == {
+        "Save, regional": f"{folder}/regional",
+        "Save, merged prompt": f"{folder}/merged",
+    }
     score = by_title(api, "Score Demo Scene")
     assert set(score["inputs"]) == {"regional", "regions", "plan", "merged"}
