@@ -1,8 +1,8 @@
 """How a run is spread over processes, and what a person reads at its end.
 
 With pytest-xdist each file goes to one process, so that what a module shares is made once; tests
-that share a server of their folder stay together, so that there is one server and one browser. What
-takes longest starts first.
+that share a server of their session stay together, so that there is one server and one browser.
+What takes longest starts first.
 """
 
 from __future__ import annotations
@@ -31,9 +31,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(item: pytest.Item, root: Path) -> str:
+    """The folder of the server that a test shares with others of its session, else its file."""
+    shared = getattr(item, "_fixtureinfo", None)
+    if shared is not None:  # only functions have one
+        for fixture in shared.name2fixturedefs.get("server", ()):
+            if fixture.scope == "session":
+                return f"{fixture.baseid} server"
     path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
-    if "server" in getattr(item, "fixturenames", ()):
-        return f"{path.parent.as_posix()} server"
     return path.as_posix()
 
 
