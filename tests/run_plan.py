@@ -7,6 +7,7 @@ What takes longest starts first.
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _group(item: pytest.Item, root: Path) -> str:
     """The folder of the server that a test shares with others of its session, else its file."""
-    shared = getattr(item, "_fixtureinfo", None)
-    if shared is not None:  # only functions have one
-        for fixture in shared.name2fixturedefs.get("server", ()):
-            if fixture.scope == "session":
-                return f"{fixture.baseid} server"
-    path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
-    return path.as_posix()
+    used = getattr(item, "_fixtureinfo", None)  # only functions have it
+    for fixture in used.name2fixturedefs.get("server", ()) if used else ():
+        if fixture.scope == "session":
+            return f"{_below(root, Path(inspect.getfile(fixture.func)).parent)} server"
+    return _below(root, item.path)
+
+
+def _below(root: Path, path: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 class Summary:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
@@ -17,9 +16,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_torch_compile import TorchCompileModel
 from host_features import outputs
 from regional_models import is_pristine
-from tiny_joint import TINY
-from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, Case, host, shared_case
-from tiny_joint_models import flux, sd3
+from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, host, shared_case
 
 OVERRIDE = "optimized_attention_override"
 
@@ -112,23 +109,14 @@ def test_an_override_of_another_pack_is_chained(case):
     assert model.model_options["transformer_options"][OVERRIDE] is weaker
 
 
-FEW_LAYERS = {
-    "Flux": replace(TINY["Flux"], build=lambda: flux(depth=1, depth_single_blocks=2), n_layers=3),
-    "SD3": replace(
-        TINY["SD3"], build=lambda: sd3(num_blocks=3, x_block_self_attn_layers=[0]), n_layers=3
-    ),
-}
-
-
 @pytest.mark.parametrize(
     ("family", "order"),
     [("Flux", "compile last"), ("Flux", "compile first"), ("SD3", "compile last")],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_torch_compile_node(family, order):
-    """Backend "eager": the graph is captured, the kernels are PyTorch's own. Three layers, one of
-    them isolated: to capture a layer takes a second."""
-    case = Case(family, FEW_LAYERS[family])
+    """Backend "eager": the graph is captured, the kernels are PyTorch's own."""
+    case = shared_case(family)
 
     def compiled(model: Any) -> Any:
         return outputs(TorchCompileModel, model, "eager")[0]

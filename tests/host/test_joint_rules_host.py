@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from regional_dit.attention.schedule import PercentRange
 from regional_models import is_pristine
 from tiny_joint import TINY
 from tiny_joint_case import BASE, LEFT, NEGATIVE, RIGHT, UID, Case, host, shared_case
-from tiny_joint_models import flux
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -197,9 +195,7 @@ def test_reference_images(name):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_second_image_stream_beside_torch_compile():
-    """In two double and two single blocks; the rule masks every other one."""
-    few = replace(TINY["Flux"], build=lambda: flux(depth_single_blocks=2), n_layers=4)
-    case = Case("Flux", few)
+    case = shared_case("Flux")
     regional = case.patch(case.model, [LEFT, RIGHT], RULES["rpf"])
     expected = case.sample(regional)
     torch._dynamo.reset()
@@ -237,7 +233,7 @@ def fused(func: Any, q: Any, k: Any, v: Any, heads: int, mask: Any = None, **kw:
 @pytest.mark.parametrize("masks", ["hard", "soft"])
 def test_no_tensor_of_image_by_image_tokens(rule, masks):
     case = shared_case("Flux")
-    side, n_tokens = 96, 48 * 48
+    side, n_tokens = 128, 64 * 64
     halves = torch.zeros(2, 64, 48)
     halves[0, :, :24], halves[1, :, 24:] = 1.0, 1.0
     model = patched(case, [LEFT, RIGHT], list(halves) if masks == "hard" else [SOFT, HOLE], rule)

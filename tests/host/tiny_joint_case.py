@@ -14,7 +14,7 @@ from regional_dit.attention.rules import Bind
 from regional_dit.attention.sampling import RegionalPatch
 from regional_dit.attention.schedule import PercentRange
 from regional_dit.attention.split import split_canvas
-from tiny_joint import TINY, TinyJoint
+from tiny_joint import TINY
 
 # The host's own nodes.py; by name, as type checkers take the pack's folder for it.
 host: Any = import_module("nodes")
@@ -31,11 +31,11 @@ EVERYWHERE = RegionSet.from_masks([torch.full((64, 48), 0.5)] * 2)
 
 
 class Case:
-    """One family's tiny model, or another one of it."""
+    """One family's tiny model."""
 
-    def __init__(self, name: str, tiny: TinyJoint | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.tiny = tiny or TINY[name]
+        self.tiny = TINY[name]
         self.model = self.tiny.model()
 
     def patch(self, model: Any, seeds: list[int], rule: Any = STRONG) -> Any:
