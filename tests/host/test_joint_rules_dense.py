@@ -80,6 +80,13 @@ def model_and_stock(name: str) -> tuple[Any, torch.Tensor]:
     return model, sample(TINY[name], model)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def models_end_here():
+    """A model that is left to the end of the interpreter complains there."""
+    yield
+    model_and_stock.cache_clear()
+
+
 def patch(tiny: TinyJoint, rule: Rule, regions: torch.Tensor) -> RegionalPatch:
     texts = tuple(
         text_from_conditioning(tiny.conditioning(seed, tokens), "region")
