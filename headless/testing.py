@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from . import browser
 from .environment import Environment
 from .errors import FAILED
 from .paths import ROOT
-from .process import run_child
+from .process import ended_on_exit, run_child, start_in_group
 from .progress import Progress, human_seconds
 
 _MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
@@ -23,23 +25,19 @@ _NOT_SPREAD = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--ca
 def run(
     environment: Environment, progress: Progress, arguments: Sequence[str], *, lint: bool = True
 ) -> int:
-    """Run ruff and pyright, then pytest with ``arguments``; return the exit code.
+    """Run ruff, then pytest with ``arguments`` and pyright beside it; return the exit code.
 
-    pytest runs last whatever the linters said, so that its closing line ends the output.
+    All of them run whatever the others said. What pyright found comes on stderr after pytest's
+    closing line, which stays the last one of stdout.
     """
     python = str(environment.python)
     variables = environment.variables()
-    variables.setdefault("PYTHONDONTWRITEBYTECODE", "1")
     failed: list[str] = []
     if lint:
-        checks = {
-            "ruff": [python, "-m", "ruff", "check", "--no-cache", str(ROOT)],
-            "pyright": [python, "-m", "pyright", "--pythonpath", python, "--project", str(ROOT)],
-        }
-        for name, command in checks.items():
-            progress.line(f"{name} ...")
-            if run_child(command, cwd=ROOT, env=variables) != 0:
-                failed.append(name)
+        progress.line("ruff ...")
+        command = [python, "-m", "ruff", "check", "--no-cache", str(ROOT)]
+        if run_child(command, cwd=ROOT, env=variables) != 0:
+            failed.append("ruff")
     names_tests = any((ROOT / arg.split("::")[0]).exists() for arg in arguments if arg[:1] != "-")
     paths = [
         str(ROOT / arg) if arg[:1] != "-" and (ROOT / arg.split("::")[0]).exists() else arg
@@ -50,10 +48,42 @@ def run(
     if not names_tests or any(_needs_browser(arg) for arg in arguments):
         variables.update(browser.prepare(environment.python, progress).variables())
     command = [*_pytest(environment), *_spread(environment, progress, arguments, variables), *paths]
-    code = run_child(command, cwd=environment.comfyui, env=variables)
+    if not lint:
+        return run_child(command, cwd=environment.comfyui, env=variables)
+    progress.line("pyright, beside the tests; what it finds is told after them")
+    types = [python, "-m", "pyright", "--pythonpath", python, "--project", str(ROOT)]
+    with _beside(types, variables) as wait_for_types:
+        code = run_child(command, cwd=environment.comfyui, env=variables)
+        found, said = wait_for_types()
+    progress.line(f"pyright: {said}")
+    if found != 0:
+        failed.append("pyright")
     if failed:
-        progress.line(f"error: {' and '.join(failed)} found faults, listed above pytest's output.")
+        progress.line(f"error: {' and '.join(failed)} found faults, listed above.")
     return code or (FAILED if failed else 0)
+
+
+@contextlib.contextmanager
+def _beside(
+    command: Sequence[str], variables: Mapping[str, str]
+) -> Iterator[Callable[[], tuple[int, str]]]:
+    """Run a child while the block runs; gives a function that waits for its code and its output.
+
+    The output goes through a file: nobody would empty a pipe meanwhile.
+    """
+    with tempfile.TemporaryFile() as output:
+        child = start_in_group(
+            command, cwd=ROOT, env=dict(variables), stdout=output, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+        def wait() -> tuple[int, str]:
+            code = child.wait()
+            output.seek(0)
+            return code, output.read().decode("utf-8", "replace").strip()
+
+        with ended_on_exit(child):
+            yield wait
 
 
 def search(

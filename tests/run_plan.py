@@ -1,12 +1,13 @@
 """How a run is spread over processes, and what a person reads at its end.
 
 With pytest-xdist each file goes to one process, so that what a module shares is made once; tests
-that share a server of their folder stay together, so that there is one server and one browser. What
-takes longest starts first.
+that share a server of their session stay together, so that there is one server and one browser.
+What takes longest starts first.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(item: pytest.Item, root: Path) -> str:
-    path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
-    if "server" in getattr(item, "fixturenames", ()):
-        return f"{path.parent.as_posix()} server"
-    return path.as_posix()
+    """The folder of the server that a test shares with others of its session, else its file."""
+    used = getattr(item, "_fixtureinfo", None)  # only functions have it
+    for fixture in used.name2fixturedefs.get("server", ()) if used else ():
+        if fixture.scope == "session":
+            return f"{_below(root, Path(inspect.getfile(fixture.func)).parent)} server"
+    return _below(root, item.path)
+
+
+def _below(root: Path, path: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 class Summary:

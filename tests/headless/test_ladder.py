@@ -54,7 +54,34 @@ def fresh_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_venv(made: Path, folder: Path) -> None:
-    shutil.copytree(made, folder, symlinks=True)
+    """With links to pip's own files where a system has them: it is never changed here, and to copy
+    and delete those two thousand files would take longer than a test."""
+    linked = () if sys.platform == "win32" else ("pip", "setuptools", "pkg_resources")
+
+    def left_out(where: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(where).name == "site-packages" and name in linked]
+
+    shutil.copytree(made, folder, symlinks=True, ignore=left_out)
+    for site in made.rglob("site-packages"):
+        for name in linked:
+            if (site / name).is_dir():
+                (folder / site.relative_to(made) / name).symlink_to((site / name).resolve())
+
+
+@pytest.fixture(scope="module")
+def venv_with_torch(fresh_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As a person may have one: torch 2.9.0, by the real pip."""
+    wheels, folder = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("theirs") / "venv"
+    torch_wheels(wheels, "2.9.0", "0.24.0")
+    copy_venv(fresh_venv, folder)
+    variables = {k: v for k, v in os.environ.items() if k[:4] != "PIP_" and k != "PYTHONPATH"}
+    command = [
+        str(paths.venv_python(folder)), "-m", "pip", "install", "-q", "--no-index",
+        "--find-links", str(wheels), "torchvision==0.24.0",
+    ]  # fmt: skip
+    variables["PIP_CONFIG_FILE"] = os.devnull
+    subprocess.run(command, check=True, capture_output=True, env=variables)
+    return folder
 
 
 @pytest.fixture
@@ -240,6 +267,7 @@ def test_a_full_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     torch_wheels(machine.wheels, "2.15.0", "0.29.2")
     cache = machine.folder / "cache"
     cache.mkdir()
+    wheel(machine.wheels, "tiny-front-end", "1.2.3", {"tiny_front_end.py": "#" * 2**21})
     mount = ["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", str(cache)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("a small disk cannot be mounted here")
@@ -266,30 +294,33 @@ def test_settings_of_where_to_install_are_not_followed(
 
 class TestTorchOfAnotherPython:
     @pytest.fixture
-    def theirs(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def theirs(self, machine: Machine, venv_with_torch: Path) -> Path:
         """A virtual environment of the person's own, with a torch in it."""
-        torch_wheels(machine.wheels, "2.9.0", "0.24.0")
         folder = machine.folder / "theirs"
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        python = paths.venv_python(folder)
-        command = [str(python), "-m", "pip", "install", "-q", "torchvision==0.24.0"]
-        subprocess.run(command, check=True, capture_output=True)
+        copy_venv(venv_with_torch, folder)
         torch_wheels(machine.wheels, "2.15.0", "0.29.2")
-        return python
+        return paths.venv_python(folder)
 
     @pytest.fixture(autouse=True)
     def looked_for(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch_choice, "existing", _EXISTING)
-        monkeypatch.setattr(install, "create_venv", packages.create_venv)  # the real thing
         monkeypatch.setattr(sys, "executable", _BARE_PYTHON)
 
-    def test_named(self, machine: Machine, theirs: Path) -> None:
-        before = sorted(theirs.parent.parent.rglob("*.py"))
+    def test_named(
+        self, machine: Machine, theirs: Path, fresh_venv: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(install, "create_venv", packages.create_venv)  # the real thing
+
+        def files() -> list[Path]:
+            """Its own, and those of pip that it links to."""
+            return sorted([*theirs.parent.parent.rglob("*.py"), *fresh_venv.rglob("*.py")])
+
+        before = files()
         folder = machine.install(named_python=theirs)
         stamp = install.read_stamp(folder / install.STAMP) or {}
         assert stamp["torch"] == "2.9.0" and Path(stamp["shares"], "torch").is_dir()
         assert "which is not changed" in machine.said.getvalue()
-        assert sorted(theirs.parent.parent.rglob("*.py")) == before
+        assert files() == before
         assert install.installed(theirs) == folder and install.installed() is None
         assert not list(folder.rglob("torch/__init__.py"))
 
@@ -313,7 +344,7 @@ class TestTorchOfAnotherPython:
     def test_without_pip(self, theirs: Path) -> None:
         """As uv makes environments."""
         for folder in theirs.parent.parent.rglob("site-packages/pip*"):
-            shutil.rmtree(folder)
+            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
         found = torch_choice.existing(theirs)
         assert found is not None and found.torch == "2.9.0"
 

@@ -8,6 +8,7 @@ Where the tokens lie is taken from the family; groups, engine and rules are not 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,8 @@ class DenseRule:
             self.step += 1
             to_sigma = executor.class_obj.model_sampling.percent_to_sigma
             sigma = float(args[5]["sigmas"][0])
-            self.percent = next(p / 1000 for p in range(1001) if to_sigma(p / 1000) <= sigma)
+            at = bisect_left(range(1001), True, key=lambda p: to_sigma(p / 1000) <= sigma)
+            self.percent = at / 1000
             return executor(*args, **kwargs)
 
         clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "step", wrapper)

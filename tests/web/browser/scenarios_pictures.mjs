@@ -93,9 +93,9 @@ export async function workflowPicture(stage, how) {
   return { end: end.kind, overlaps };
 }
 
-/** The help page and the template browser. @param {Stage} stage @param {{pack: string}} how */
+/** The help page and the template browser. @param {Stage} stage @param {{vue: boolean, pack: string}} how */
 export async function templatesAndHelp(stage, how) {
-  const { page, context } = await openComfy(stage, { width: 1500, height: 950 });
+  const { page, context } = await openComfy(stage, { ...how, width: 1500, height: 950 });
   await view(page, 0.8, [0, 0]);
   const id = await addNode(page, EDITOR, [500, 300]);
   await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);

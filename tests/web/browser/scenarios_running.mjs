@@ -12,7 +12,7 @@ async function outputs(page, url) {
   return Object.values(/** @type {any} */ (last).outputs);
 }
 
-/** The shipped workflow with the drawing of a person in it. @param {Stage} stage @param {{vue: boolean, workflow: string, regions: [string, [number, number, number, number]][]}} how */
+/** The shipped workflow with the drawing of a person in it. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number, regions: [string, [number, number, number, number]][]}} how */
 export async function drawAndQueue(stage, how) {
   const { page } = await openComfy(stage, { ...how, width: 1800, height: 1100 });
   await dropFile(page, "drawn.json", "application/json", (await readFile(how.workflow)).toString("base64"));
@@ -29,6 +29,15 @@ export async function drawAndQueue(stage, how) {
   const emptied = await editor.plan();
   for (const [prompt, box] of how.regions) await editor.draw(box, prompt);
   const plan = await editor.plan();
+  const steps = await page.evaluate((wanted) => {
+    const sampler = globalThis.app.graph._nodes.find((n) => n.type === "KSampler");
+    const widget = sampler.widgets.find((w) => w.name === "steps");
+    const before = Number(widget.value);
+    widget.value = wanted;
+    return [before, Number(widget.value)];
+  }, how.steps);
+  const used = await page.evaluate(async () => (await globalThis.app.graphToPrompt()).output);
+  const sent = JSON.parse(used[String(id)].inputs.plan_json);
   // What the server still knows of a run in the other renderer would not be run, and so not be reported, again.
   await page.request.post(`${stage.url}/free`, { data: { free_memory: true } });
   await settle(page, 1500);
@@ -54,7 +63,7 @@ export async function drawAndQueue(stage, how) {
     return JSON.stringify(node.serialize().widgets_values);
   });
   const picture = made.flatMap((o) => o.images ?? []).find((i) => i.type === "output");
-  return { emptied: emptied.regions.length, plan, end: end.kind, detail: end.detail, picture, report, saved, underneath };
+  return { emptied: emptied.regions.length, plan, sent, steps, end: end.kind, detail: end.detail, picture, report, saved, underneath };
 }
 
 /** A plan of the planner: shown after a run, edited, kept, replaced by the next one. @param {Stage} stage @param {{vue: boolean}} how */
