@@ -83,21 +83,22 @@ class Bench:
         self.results.add(stage=self.stage, cell=name, state="begun")
         start = time.monotonic()
         state, row = self._run(run)
+        if "does not fit" in row.get("why", ""):
+            from .calls import free
+
+            free(self.device)
         return self._write(name, state, {**row, "took_s": round(time.monotonic() - start, 2)})
 
     def _run(self, run: Callable[[], dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-        import torch
-
         try:
             return "ok", run()
         except Skipped as reason:
             return "skipped", {"why": str(reason)}
         except Failed as fault:
             return "failed", {**fault.row, "why": str(fault)}
-        except torch.cuda.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            return "skipped", {"why": "does not fit: " + str(error).split(". ")[0]}
         except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError":
+                return "skipped", {"why": "does not fit: " + str(error).split(". ")[0]}
             where = traceback.extract_tb(error.__traceback__)[-1]
             traceback.print_exc()
             why = (

@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 def sampled(name: str, model: Any, n: int, seed: int = 1, steps: int = 2) -> Any:
-    """A sampling through the host's own sampler; with n regions, or none. The latent, on the CPU."""
+    """The latent, on the CPU, of a sampling by the host's sampler; with n regions, or none."""
     import comfy.sample
     import torch
     from cost_runs import UID

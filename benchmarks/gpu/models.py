@@ -1,7 +1,7 @@
 """Models with random weights at their real sizes and depths, and small ones for the rehearsal.
 
-Figures are those of the published checkpoints as ComfyUI detects them; ``published`` is their size in
-billions of parameters, so that a wrong configuration is noticed.
+Figures are those of the published checkpoints as ComfyUI detects them; ``published`` is their size
+in billions of parameters, so that a wrong configuration is noticed.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ HUNYUAN_SMALL = {
     "qk_norm": True, "learn_sigma": True,
 }  # fmt: skip
 SDXL: dict[str, Any] = {
-    **MODELS["sdxl"].settings(1), "num_res_blocks": [2] * 3, "transformer_depth": [0, 0, 2, 2, 10, 10],
-    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "transformer_depth_middle": 10,
+    **MODELS["sdxl"].settings(1), "num_res_blocks": [2] * 3, "transformer_depth_middle": 10,
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
 }  # fmt: skip
 SDXL_SMALL = {**MODELS["sdxl"].settings(1), "model_channels": 64}
 WAN: dict[str, Any] = {

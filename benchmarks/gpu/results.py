@@ -1,7 +1,7 @@
 """What the stages found: one file of JSON lines that only grows, so that nothing is ever lost.
 
-Lines are ``{"stage", "cell", "state", ...}`` of single cells, ``{"stage", "end", ...}`` of runs of a
-stage, and ``{"stage", "again": true}``, after which the stage's earlier lines count no more.
+Lines are ``{"stage", "cell", "state", ...}`` of single cells, ``{"stage", "end", ...}`` of runs of
+a stage, and ``{"stage", "again": true}``, after which the stage's earlier lines count no more.
 """
 
 from __future__ import annotations
