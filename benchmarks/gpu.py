@@ -22,14 +22,14 @@ import host
 from gpu import report
 from gpu.bench import Bench, Skipped
 from gpu.results import Results
-from gpu.runner import Runner, describe, own_command
+from gpu.runner import Runner, own_command
 from gpu.stages import STAGES, Stage
 
 
 def main() -> int:
     args = parse()
     if args.list:
-        print("\n".join(map(describe, STAGES)))
+        print("\n".join(f"{s.name:<22}{s.part:<21}{s.title}" for s in STAGES))
         return 0
     by_name = {stage.name: stage for stage in STAGES}
     results = Results(args.out / "results.jsonl")

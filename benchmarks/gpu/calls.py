@@ -30,8 +30,7 @@ class Subject:
         import torch
 
         self.kind, self.model = bench_model.sized(rehearse), model
-        self.entries = bench_model.entries
-        self._rehearse = rehearse
+        self.entries, self._any_text = bench_model.entries, bench_model.any_text
         device = model.load_device
         shape = (self.entries, *self.kind.latent(tokens)[1:])
         generator = torch.Generator(device).manual_seed(0)
@@ -92,6 +91,7 @@ class Subject:
         from regional_dit.attention.schedule import PercentRange
         from regional_dit.attention.split import split_canvas
 
+        text = text if self._any_text else self.kind.text[0]
         shorter = replace(self.kind, text=(text, self.kind.text[1]))
         texts = tuple(
             text_from_conditioning(shorter.conditioning(10 + i), str(i)) for i in range(n)
@@ -110,8 +110,12 @@ class Subject:
 
 def build(bench_model: BenchModel, device: Any, dtype: Any, rehearse: bool) -> Any:
     """The ModelPatcher with random weights, made on the device."""
-    kind = bench_model.sized(rehearse)
-    return kind.build(REAL_DEPTH, dtype, device)
+    from .correct import positions
+
+    model = bench_model.sized(rehearse).build(REAL_DEPTH, dtype, device)
+    for _, buffer in positions(model.model.diffusion_model):
+        buffer.normal_(std=0.02)
+    return model
 
 
 def seconds_of(call: Call, device: Any) -> float:

@@ -28,6 +28,7 @@ class BenchModel:
         small: a few narrow blocks of the same make.
         entries: conditioning entries of a model call: 1 at CFG 1, else 2.
         joint: whether text and image share one sequence.
+        any_text: whether a prompt may have any number of tokens; else all have the model's own.
     """
 
     title: str
@@ -36,6 +37,7 @@ class BenchModel:
     small: CostModel
     entries: int = 2
     joint: bool = False
+    any_text: bool = True
 
     def sized(self, rehearse: bool) -> CostModel:
         return self.small if rehearse else self.real
@@ -61,7 +63,7 @@ FLUX: dict[str, Any] = {
     "qkv_bias": True, "guidance_embed": True,
 }  # fmt: skip
 FLUX_SMALL = {
-    **FLUX, "vec_in_dim": 32, "context_in_dim": 48, "hidden_size": 128, "num_heads": 2, "depth": 2,
+    **FLUX, "vec_in_dim": 32, "context_in_dim": 48, "hidden_size": 256, "num_heads": 2, "depth": 2,
     "depth_single_blocks": 3,
 }  # fmt: skip
 SD3: dict[str, Any] = {
@@ -161,10 +163,11 @@ BENCH: dict[str, BenchModel] = {
         joint=True,
     ),
     "hunyuan_dit": BenchModel(
-        "HunyuanDiT 1.2", 1.5, *_cross("hunyuan_dit", None, HUNYUAN_SMALL)
+        "HunyuanDiT 1.2", 1.5, *_cross("hunyuan_dit", None, HUNYUAN_SMALL), any_text=False
     ),
     "sdxl": BenchModel("SDXL", 2.57, *_cross("sdxl", SDXL, SDXL_SMALL)),
     "wan_1b": BenchModel("Wan 2.1 1.3B", 1.42, *_cross("wan", WAN, WAN_SMALL)),
     "wan_14b": BenchModel("Wan 2.1 14B", 14.3, *_cross("wan", WAN_14B, WAN_SMALL)),
 }  # fmt: skip
 REAL_DEPTH = 40  # of HunyuanDiT, the only one whose settings take it
+MAKES = tuple(name for name in BENCH if name != "wan_14b")  # whose small models differ

@@ -10,7 +10,7 @@ from typing import Any
 from .bench import Bench, Failed
 from .calls import Subject, build, seconds_of
 from .correct import small
-from .models import BENCH
+from .models import BENCH, MAKES
 from .steps import is_joint, rules
 
 # What makes the host wait for the device, as the dispatcher sees it.
@@ -92,7 +92,7 @@ def syncs(bench: Bench) -> None:
         return row
 
     with torch.inference_mode():
-        for name in BENCH:
+        for name in MAKES:
             listed = dict(rules(BENCH[name].joint))
             listed.pop("dense mask", None)
             if BENCH[name].joint:

@@ -7,9 +7,11 @@ then is in the results; the next start goes on behind it.
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from .results import Results, StageResults
@@ -100,3 +102,8 @@ def needs_run(found: StageResults | None) -> bool:
     if found is None or found.end in ("", "unfinished"):
         return True
     return found.end == "crashed" and any(cell not in found.cells for cell in found.begun)
+
+
+def own_command(script: Path, *options: str) -> list[str]:
+    """Starts ``gpu.py`` again by the same Python."""
+    return [sys.executable, str(script), *options]

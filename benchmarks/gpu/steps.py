@@ -78,7 +78,8 @@ def cells(name: str, rehearse: bool) -> list[Cell]:
     for tokens in sizes:
         swept = ("bind", "bind hard") if joint else ("couple 0", "couple 0.3")
         found += [Cell(tokens, rule, n) for rule in swept for n in numbers]
-        found += [Cell(tokens, swept[0], 4, text) for text in (256, 512)]
+        if BENCH[name].any_text:
+            found += [Cell(tokens, swept[0], 4, text) for text in (256, 512)]
         if flux:
             others = ("bind isolated", "rpf", "eligen", "AST additive", "AST exact")
             found += [Cell(tokens, rule, 4) for rule in others]
