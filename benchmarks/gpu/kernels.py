@@ -21,8 +21,8 @@ def layers(bench: Bench) -> None:
 
     heads, width = bench.size((24, 128), (2, 64))
     with torch.inference_mode():
-        for side in bench.size((64, 32, 128), (8, 16)):
-            for n in (2, 4, 8, 16):
+        for side in bench.size((64, 32, 128), (8,)):
+            for n in bench.size((2, 4, 8, 16), (2, 16)):
                 for rule in layer_rules():
                     name = f"{side * side} tokens, {rule}, N = {n}, text 64"
                     bench.cell(name, lambda: one(bench, rule, n, side, heads, width))  # noqa: B023

@@ -94,7 +94,7 @@ def growth(bench: Bench) -> None:
         on_gpu = bench.device.type == "cuda"
         model = small(name, working_dtype(bench.device), bench.device)
         tensors, held = [], []
-        for seed in range(bench.size(100, 40)):
+        for seed in range(bench.size(100, 24)):
             sampled(name, model, 2 + seed % 3, seed, steps=1)
             gc.collect()
             tensors.append(sum(isinstance(found, torch.Tensor) for found in gc.get_objects()))

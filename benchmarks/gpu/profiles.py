@@ -115,7 +115,8 @@ def profile(bench: Bench, name: str) -> None:
     if not bench.left(["unpatched", *listed]):
         return
     device = bench.device
-    model = build(BENCH[name], device, torch.bfloat16, bench.rehearse)
+    dtype = bench.size(torch.bfloat16, torch.float32)
+    model = build(BENCH[name], device, dtype, bench.rehearse)
     subject = Subject(BENCH[name], bench.size(4096, 256), model, bench.rehearse)
     with torch.inference_mode():
         bench.cell("unpatched", lambda: taken_apart(subject.caller(), subject, device))
