@@ -20,7 +20,7 @@ def stage(bench: Bench) -> None:
     if bench.device.type != "cuda" and not (shutil.which("g++") or shutil.which("clang++")):
         raise Skipped("inductor needs a C++ compiler on the CPU: install g++")
     with torch.inference_mode(False), torch.no_grad():
-        for name in ("flux", "sd35_large", "hunyuan_dit"):
+        for name in bench.size(("flux", "sd35_large", "hunyuan_dit"), ("flux", "hunyuan_dit")):
             bench.cell(BENCH[name].title, lambda: one(bench, name))  # noqa: B023
 
 
@@ -32,7 +32,7 @@ def one(bench: Bench, name: str) -> dict[str, Any]:
 
     model = small(name, working_dtype(bench.device), bench.device)
     base = model.model
-    subject = Subject(BENCH[name], 256, model, True)
+    subject = Subject(BENCH[name], 64, model, True)
     calls = subject.caller(), subject.caller(default_rule(name), 4, 24)
     wanted = [call() for call in calls]
     eager = by_turns(calls, 3, bench.device)

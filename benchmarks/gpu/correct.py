@@ -166,7 +166,7 @@ def both(name: str, model: Any) -> tuple[Any, Any]:
     """Steps of a small model, without regions and with four."""
     from .calls import Subject
 
-    subject = Subject(BENCH[name], 256, model, True)
+    subject = Subject(BENCH[name], 64, model, True)
     return subject.caller()(), subject.caller(default_rule(name), 4, 24)()
 
 

@@ -21,7 +21,7 @@ def sampled(name: str, model: Any, n: int, seed: int = 1, steps: int = 2) -> Any
 
     kind = BENCH[name].small
     model = regional(name, model, n) if n else model
-    latent = torch.zeros(kind.latent(256))
+    latent = torch.zeros(kind.latent(64))
     with torch.inference_mode():
         out = comfy.sample.sample(
             model,
@@ -144,12 +144,12 @@ def offload(bench: Bench) -> None:
         from .calls import Subject
 
         with torch.inference_mode():
-            subject = Subject(BENCH[name], 256, part, True)
+            subject = Subject(BENCH[name], 64, part, True)
             out = subject.caller(default_rule(name), 2, 24)()
             stock = subject.caller()()
             part.detach()
             whole.model.to(device)
-            full = Subject(BENCH[name], 256, whole, True)
+            full = Subject(BENCH[name], 64, whole, True)
             expected, plain = full.caller(default_rule(name), 2, 24)(), full.caller()()
         row = {
             "modules_brought_in": casting,

@@ -63,8 +63,8 @@ FLUX: dict[str, Any] = {
     "qkv_bias": True, "guidance_embed": True,
 }  # fmt: skip
 FLUX_SMALL = {
-    **FLUX, "vec_in_dim": 32, "context_in_dim": 48, "hidden_size": 256, "num_heads": 2, "depth": 2,
-    "depth_single_blocks": 3,
+    **FLUX, "vec_in_dim": 32, "context_in_dim": 48, "hidden_size": 256, "num_heads": 2, "depth": 1,
+    "depth_single_blocks": 2, "mlp_ratio": 2.0,
 }  # fmt: skip
 SD3: dict[str, Any] = {
     "in_channels": 16, "pos_embed_scaling_factor": None, "input_size": None, "patch_size": 2,
@@ -75,7 +75,7 @@ SD3: dict[str, Any] = {
     },
 }  # fmt: skip
 SD3_SMALL = {
-    **SD3, "depth": 2, "num_blocks": 4, "adm_in_channels": 32, "pos_embed_max_size": 64,
+    **SD3, "depth": 2, "num_blocks": 3, "adm_in_channels": 32, "pos_embed_max_size": 64,
     "num_patches": 4096,
     "context_embedder_config": {
         "target": "torch.nn.Linear", "params": {"in_features": 48, "out_features": 128},
@@ -88,7 +88,7 @@ QWEN: dict[str, Any] = {
     "num_layers": 60,
 }
 QWEN_SMALL = {
-    **QWEN, "num_layers": 4, "attention_head_dim": 64, "num_attention_heads": 2,
+    **QWEN, "num_layers": 3, "attention_head_dim": 64, "num_attention_heads": 2,
     "joint_attention_dim": 48, "axes_dims_rope": (8, 28, 28),
 }  # fmt: skip
 Z_IMAGE: dict[str, Any] = {

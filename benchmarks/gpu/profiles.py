@@ -77,7 +77,7 @@ def syncs(bench: Bench) -> None:
 
     def one(name: str, rule_name: str, rule: Any) -> dict[str, Any]:
         model = small(name, torch.float32, bench.device)
-        subject = Subject(BENCH[name], 256, model, True)
+        subject = Subject(BENCH[name], 64, model, True)
         rule = rule(4, subject.kind.text[0]) if callable(rule) else rule
         stock, ours = subject.caller(), subject.caller(rule, 4, 24)
         for _ in range(2):
@@ -117,7 +117,7 @@ def profile(bench: Bench, name: str) -> None:
     device = bench.device
     dtype = bench.size(torch.bfloat16, torch.float32)
     model = build(BENCH[name], device, dtype, bench.rehearse)
-    subject = Subject(BENCH[name], bench.size(4096, 256), model, bench.rehearse)
+    subject = Subject(BENCH[name], bench.size(4096, 64), model, bench.rehearse)
     with torch.inference_mode():
         bench.cell("unpatched", lambda: taken_apart(subject.caller(), subject, device))
         for rule_name in listed:

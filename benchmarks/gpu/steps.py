@@ -72,7 +72,7 @@ def tuning(n: int, base_tokens: int, form: str) -> Any:
 def cells(name: str, rehearse: bool) -> list[Cell]:
     """Regions, text and rules are each varied alone, at every size of the picture."""
     joint, flux = BENCH[name].joint, name == "flux"
-    sizes = (256,) if rehearse else (4096, 1024, 16384)
+    sizes = (64,) if rehearse else (4096, 1024, 16384)
     numbers = (1, 2, 4, 8, 16)
     found = []
     for tokens in sizes:
