@@ -12,6 +12,7 @@ a CUDA device, or with --rehearse, all stages run with their sizes cut down.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,9 @@ from gpu.bench import Bench, Skipped
 from gpu.results import Results
 from gpu.runner import Runner, own_command
 from gpu.stages import STAGES, Stage
+
+# Packages of attention backends.
+NEEDS = {"flash": "flash_attn", "sage": "sageattention", "xformers": "xformers"}
 
 
 def main() -> int:
@@ -99,6 +103,9 @@ def run_stage(stage: Stage, results: Results, args: argparse.Namespace) -> int:
     bench = Bench(stage.name, results, rehearse=args.rehearse, seconds=args.seconds)
     end, why = "passed", ""
     try:
+        package = NEEDS.get(stage.attention or "")
+        if package and importlib.util.find_spec(package) is None:
+            raise Skipped(f"{package} is not installed")  # ComfyUI would end the process
         host.load(backend=stage.attention or "pytorch", cpu=args.rehearse or None)
         stage.function()(bench)
         if bench.unfinished:
