@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -226,6 +227,8 @@ class swapped:
 
 def pictures(bench: Bench) -> None:
     """Pictures of the demo model: the device's against the CPU's in another process."""
+    if importlib.util.find_spec("av") is None:
+        raise Skipped("av is not installed, which ComfyUI's nodes need")
     folder = bench.results.path.parent / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
 
