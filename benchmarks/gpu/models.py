@@ -134,12 +134,15 @@ def _joint(
     return found[0], found[1]
 
 
-def _cross(name: str, real: dict[str, Any] | None, small: dict[str, Any]) -> list[CostModel]:
+def _cross(
+    name: str, real: dict[str, Any] | None, small: dict[str, Any]
+) -> tuple[CostModel, CostModel]:
+    """The same; without ``real`` the settings of ``cost_models``."""
     kind = MODELS[name]
     fields = (kind.config, kind.base)
     rest = (kind.text, kind.channels, kind.model, kind.side, kind.frames, kind.extra)
     settings = kind.settings if real is None else _settings(**real)
-    return [CostModel(*fields, settings, *rest), CostModel(*fields, _settings(**small), *rest)]
+    return CostModel(*fields, settings, *rest), CostModel(*fields, _settings(**small), *rest)
 
 
 BENCH: dict[str, BenchModel] = {

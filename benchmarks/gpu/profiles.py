@@ -81,7 +81,8 @@ def syncs(bench: Bench) -> None:
         rule = rule(4, subject.kind.text[0]) if callable(rule) else rule
         stock, ours = subject.caller(), subject.caller(rule, 4, 24)
         for _ in range(2):
-            stock(), ours()
+            stock()
+            ours()
         found = [places_of_syncs(call, bench.device) for call in (stock, ours)]
         more = Counter(found[1]) - Counter(found[0])
         # Rules that change with the steps read the current sigma, once for all layers.
@@ -146,7 +147,7 @@ def taken_apart(call: Callable[[], Any], subject: Subject, device: Any) -> dict[
     with torch.profiler.profile(activities=activities) as prof:
         call()
         torch.cuda.synchronize()
-    kernels = [e for e in prof.events() if "CUDA" in str(e.device_type)]
+    kernels = [e for e in prof.events() or () if "CUDA" in str(e.device_type)]
     copies = [e for e in kernels if e.name.startswith(("Memcpy", "Memset"))]
     busy, start, end = 0.0, float("inf"), 0.0
     reached = 0.0

@@ -152,7 +152,7 @@ def is_joint(subject: Subject) -> bool:
 
 def goal(subject: Subject, cell: Cell) -> float | None:
     if not is_joint(subject):
-        return CROSS_GOALS[cell.rule]
+        return CROSS_GOALS[cell.rule] if cell.tokens >= 1024 else None
     if cell.rule != "bind" or cell.text != 64 or cell.tokens != 4096:
         return None
     return JOINT_GOALS.get(cell.n)
