@@ -43,12 +43,14 @@ def tuned(
     keys, values = (repeated(torch.cat(listed, 2), heads) for listed in zip(*pairs, strict=True))
     keys = keys.float().transpose(-1, -2) * (head_dim**-0.5 if scale is None else scale)
     sizes = [k.shape[2] for k, _ in pairs]
+    shifts = [_shift(block, n_queries) for block in blocks]
     out = torch.empty_like(q)
     # The map, its exponents and their product are held at a time.
     for part in slices(n_queries, 4 * batch * heads * sum(sizes)):
         scores = q[:, :, part].float() @ keys
-        for block, columns in zip(blocks, scores.split(sizes, -1), strict=True):
-            _shift(columns, block, part)
+        for shift, columns in zip(shifts, scores.split(sizes, -1), strict=True):
+            if shift is not None:
+                columns += (shift if shift.numel() == 1 else shift[part])[:, None]
         weights = scores.softmax(-1)
         for block, columns in zip(blocks, weights.split(sizes, -1), strict=True):
             if block.boost is not None:
@@ -65,19 +67,16 @@ def float_of(match: bool | torch.Tensor) -> float | torch.Tensor:
     return match if isinstance(match, torch.Tensor) else float(match)
 
 
-def _shift(columns: torch.Tensor, block: KeyBlock, part: slice) -> None:
-    """Log-weights, and -inf for queries that do not see the block, in place."""
-    n_rows = part.stop - part.start
-    if block.queries is None:
-        if block.log_weight is not None:
-            weight = block.log_weight
-            columns += (weight if weight.numel() == 1 else weight[part])[:, None]
-        return
-    shift = columns.new_full((n_rows,), float("-inf"))
-    inside = (block.queries >= part.start) & (block.queries < part.stop)
+def _shift(block: KeyBlock, n_queries: int) -> torch.Tensor | None:
+    """Log-weights [Q] or [1], -inf for queries that do not see the block; None for zero.
+
+    Places are written by index: choosing the queries of a slice by a mask would make the host wait
+    for the device, block by block and layer by layer.
+    """
     weight = block.log_weight
+    if block.queries is None:
+        return weight
     if weight is None:
-        weight = columns.new_zeros(1)
-    places = block.queries[inside] - part.start
-    shift[places] = weight.expand(block.queries.shape)[inside]
-    columns += shift[:, None]
+        weight = torch.zeros(1, device=block.queries.device)
+    shift = weight.new_full((n_queries,), float("-inf"))
+    return shift.index_copy_(0, block.queries, weight.expand(block.queries.shape))

@@ -15,12 +15,27 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "regional_dit"
 
 
-def load(*, pytorch_attention: bool = True) -> None:
+# ComfyUI's switches of the attention backend.
+BACKENDS = {
+    "pytorch": "use_pytorch_cross_attention",
+    "split": "use_split_cross_attention",
+    "sub-quadratic": "use_quad_cross_attention",
+    "flash": "use_flash_attention",
+    "sage": "use_sage_attention",
+    "xformers": "",  # used where it is installed and nothing else is asked for
+}
+
+
+def load(
+    *, pytorch_attention: bool = True, backend: str | None = None, cpu: bool | None = None
+) -> None:
     """Put ComfyUI on ``sys.path`` and import the pack as ``regional_dit``.
 
     Args:
         pytorch_attention: use PyTorch's fused attention, as ComfyUI does on GPUs; False leaves the
             choice to ComfyUI (sub-quadratic attention on a CPU).
+        backend: one of ``BACKENDS`` instead.
+        cpu: whether to leave a GPU alone; None where there is none.
     """
     comfyui = os.environ.get("COMFYUI_PATH")
     if not comfyui:
@@ -33,8 +48,12 @@ def load(*, pytorch_attention: bool = True) -> None:
     import comfy.cli_args
     import torch
 
-    comfy.cli_args.args.cpu = not torch.cuda.is_available()
-    comfy.cli_args.args.use_pytorch_cross_attention = pytorch_attention
+    chosen = comfy.cli_args.args
+    chosen.cpu = not torch.cuda.is_available() if cpu is None else cpu
+    if backend is None:
+        chosen.use_pytorch_cross_attention = pytorch_attention
+    elif BACKENDS[backend]:
+        setattr(chosen, BACKENDS[backend], True)
     spec = importlib.util.spec_from_file_location(
         PACKAGE, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )

@@ -73,7 +73,8 @@ class HunyuanImage(JointFamily):
         own = inputs.extra.get(QUOTED)
         if own is None:
             own = context.new_zeros(call.n_rows, 0, given[0].shape[2])
-        longer = own.new_zeros(call.n_rows, call.extra[1] + own.shape[1], own.shape[2])
+        shape = call.n_rows, call.extra[1] + own.shape[1], own.shape[2]
+        longer = own.new_zeros(shape, device=given[0].device)  # see ``with_regions``
         longer[:, call.extra[1] :] = own
         for rows, spans, text in call.texts():
             if text.quoted is not None:

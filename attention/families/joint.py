@@ -188,13 +188,19 @@ def with_regions(
         stream: index of the stream.
         dim: axis of the tokens.
         part: the stream's tensor of a regional text's states, [1, T_r, C].
+
+    Returns:
+        The context on the device of the regional texts.
     """
     shape = list(context.shape)
     shape[dim] += call.extra[stream]
-    longer = context.new_zeros(shape)
+    texts = [(rows, spans, part(states)) for rows, spans, states in call.texts()]
+    # The host hands the context over where it was encoded, mostly on the CPU. Regional texts are on
+    # the device already: fetching them back would wait for the device, text by text at every step.
+    device = texts[0][2].device if texts else context.device
+    longer = context.new_zeros(shape, device=device)
     longer.narrow(dim, call.extra[stream], context.shape[dim]).copy_(context)
-    for rows, spans, states in call.texts():
-        tokens = part(states)
+    for rows, spans, tokens in texts:
         longer[rows].narrow(dim, spans[stream][0], tokens.shape[dim]).copy_(tokens)
     return longer
 

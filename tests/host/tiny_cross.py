@@ -8,6 +8,7 @@ from typing import Any
 
 import comfy.model_patcher
 import torch
+from comfy.model_management import get_torch_device
 from host_sampling import sampled
 from tiny_cross_models import (
     SD_SIDES,
@@ -87,7 +88,7 @@ class TinyCross:
             for parameter in base.parameters():
                 noise = torch.randn(parameter.shape, generator=generator) * 0.1
                 parameter.copy_((noise + (id(parameter) in norms)).to(parameter.dtype))
-        return comfy.model_patcher.ModelPatcher(base, CPU, CPU)
+        return comfy.model_patcher.ModelPatcher(base, get_torch_device(), CPU)
 
     def conditioning(self, seed: int, tokens: int | None = None, **extra: Any) -> list[Any]:
         """An encoded prompt; what steers the whole picture is the same for all prompts."""

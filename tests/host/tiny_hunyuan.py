@@ -8,6 +8,7 @@ import comfy.model_base
 import comfy.model_patcher
 import comfy.supported_models
 import torch
+from comfy.model_management import get_torch_device
 from host_sampling import sampled
 
 DEPTH = 6
@@ -49,8 +50,7 @@ def tiny_hunyuan(
         for module in model.modules():
             if isinstance(module, torch.nn.LayerNorm) and module.weight is not None:
                 module.weight.fill_(1.0)
-    device = torch.device("cpu")
-    return comfy.model_patcher.ModelPatcher(model, device, device)
+    return comfy.model_patcher.ModelPatcher(model, get_torch_device(), torch.device("cpu"))
 
 
 def conditioning(seed: int, **extra: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import comfy.model_patcher
 import pytest
 import torch
+from comfy.model_management import get_torch_device
 from host_sampling import sampled
 from regional_dit.attention.errors import HostError
 from regional_dit.attention.families.host_checks import require_override
@@ -69,8 +70,7 @@ class TinyJoint:
                 noise = torch.randn(tensor.shape, generator=generator) * 0.08
                 is_norm = tensor.ndim == 1 and name.endswith(("scale", "weight"))
                 tensor.copy_((noise + float(is_norm)).to(tensor.dtype))
-        device = torch.device("cpu")
-        return comfy.model_patcher.ModelPatcher(base, device, device)
+        return comfy.model_patcher.ModelPatcher(base, get_torch_device(), torch.device("cpu"))
 
     def conditioning(self, seed: int, tokens: int | None = None, **extra: Any) -> list[Any]:
         """An encoded prompt; the pooled vector is the same for all, as regions never change it."""
