@@ -76,7 +76,8 @@ def unet_deltas(
     found: dict[str, list[tuple[Site, Delta]]] = {}
     for target, patch in patches.items():
         # (weight, part of it, what to do to its rows), of which the last two may be left out
-        key, offset, rows = (*(target if isinstance(target, tuple) else (target,)), None, None)[:3]
+        parts: tuple[Any, ...] = target if isinstance(target, tuple) else (target,)
+        key, offset, rows = (*parts, None, None)[:3]
         try:
             layer, _, kind = key.removeprefix(PREFIX).rpartition(".")
             if layer not in modules or kind not in ("weight", "bias"):
@@ -224,7 +225,8 @@ def _lokr(op: Op, weights: Any, shape: tuple[int, ...], rows: Any) -> tuple[Delt
 
 
 def _glora(op: Op, weights: Any, shape: tuple[int, ...], rows: Any) -> tuple[Delta, Any]:
-    a1, a2, b1, b2, alpha, dora_scale = weights
+    a1, a2, b1, b2 = weights[:4]
+    alpha, dora_scale = weights[4:]
     old = b2.shape[1] == b1.shape[0] == a1.shape[0] == a2.shape[1]
     rank = a1.shape[0]
     if b2.shape[0] == b1.shape[1] == a1.shape[1] == a2.shape[0]:
@@ -234,7 +236,7 @@ def _glora(op: Op, weights: Any, shape: tuple[int, ...], rows: Any) -> tuple[Del
     scale = 1.0 if alpha is None else alpha / rank
     if not torch.equal(rows(torch.arange(shape[0])), torch.arange(shape[0])):
         raise RegionalError("its GLORA adapter is for a layer whose rows the host reorders")
-    a1, a2, b1, b2 = (t.flatten(1) for t in (a1, a2, b1, b2))
+    a1, a2, b1, b2 = (t.flatten(1) for t in weights[:4])
     if old:
         if torch.Size(shape[2:]).numel() != 1:
             raise RegionalError("its GLORA adapter is of the old kind, on a convolution")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 Base = Callable[[torch.Tensor], torch.Tensor]
 _CONVOLUTIONS: dict[int, Callable[..., torch.Tensor]] = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}
 _IDENTITY_ROWS = 512
+Kind = TypeVar("Kind", bound="Delta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Delta:
 
     needs_y = False
 
-    def on(self, like: torch.Tensor) -> Self:
+    def on(self: Kind, like: torch.Tensor) -> Kind:
         """The same with its tensors on another's device and in its dtype."""
         moved: dict[str, Any] = {}
         for entry in fields(self):

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from .routing import Experts, Routing
+from .routing import Routing
+from .rows import Experts
 
 Forwards = list[tuple[Any, Callable[..., Any]]]
 

@@ -11,7 +11,8 @@ import torch
 from ..tokens import TokenGrid
 from .experts import expert_forwards
 from .ownership import Chunk, Claim
-from .routing import LayerDelta, Routing, Where
+from .routing import Routing
+from .rows import LayerDelta, Where
 from .spec import RegionLora
 from .where import place_of, resized
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..tokens import TokenGrid
-from .routing import Where
+from .rows import Where
 from .streams import Stream, stream_of
 
 _TEXT_SIDE = re.compile(r"\.(to_k|to_v|k|v|k_img|v_img|kv_\w+|k_proj|v_proj)(\.\d+)?$")
