@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .boxes import BoxesFromPlan, PlanFromBoxes
 from .conditioning import AppendRegionConditioning, RegionalConditioning
 from .demo import DemoDiTLoader, ScoreDemoScene
 from .depth import ProgressiveDepth
@@ -11,6 +12,7 @@ from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
 from .frames import RegionFrames
+from .imports import ImportRegionalPrompts
 from .joint_rules import JOINT_RULE_NODES
 from .omost import ImportOmostCanvas
 from .patch import PatchCrossAttention
@@ -18,10 +20,12 @@ from .phrases import BindPhrases
 from .planner import LLMProgressivePrompt
 from .regions import RegionsFromMasks, RegionSplit
 from .rules import RULE_NODES
+from .simple import RegionalPrompt
 from .sketch import RegionsFromSketch
 from .specialty import SpecialtyTuningRule
 
 NODES: list[type[io.ComfyNode]] = [
+    RegionalPrompt,
     RegionSplit,
     RegionsFromMasks,
     RegionEditor,
@@ -29,6 +33,9 @@ NODES: list[type[io.ComfyNode]] = [
     RegionsFromSketch,
     LLMProgressivePrompt,
     ImportOmostCanvas,
+    ImportRegionalPrompts,
+    PlanFromBoxes,
+    BoxesFromPlan,
     RegionalConditioning,
     AppendRegionConditioning,
     BindPhrases,
