@@ -52,6 +52,15 @@ def add_planner(graph: Graph, sentence: str, n: int, split: Node, **settings: An
     )
 
 
+def add_simple(graph: Graph, model: Output, clip: Output, lines: str, **settings: Any) -> Node:
+    """Regional prompting in one node, with room for the report below."""
+    return graph.node(
+        "RegionalDiT_RegionalPrompt",
+        inputs={"model": model, "clip": clip, "prompts": lines, **settings},
+        picture_px=REPORT_PX,
+    )
+
+
 def add_conditioning(
     graph: Graph,
     clip: Output,

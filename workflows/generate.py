@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from ablation_graphs import ABLATIONS, build_ablation
-from demo_graphs import Demo, Drawn, build_demo, build_drawn
+from demo_graphs import Demo, Drawn, Simple, build_demo, build_drawn, build_simple
 from hunyuan_graphs import Hunyuan, build_hunyuan
 from joint_graphs import JointRegions, build_joint
-from joint_models import FLUX, QWEN, SD35
+from joint_models import FLUX, QWEN, SD35, Z_IMAGE
 from node_schemas import Schemas
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
 from sketch_graphs import SKETCH_FILE, Sketch, build_sketch
@@ -58,6 +58,13 @@ DRAWINGS = {
             ("a blue square on black background", (0.46, 0.46, 0.96, 0.96)),
         ),
         global_prompt="black background",
+    ),
+}
+
+SIMPLE = {
+    "simple_2_regions": Simple(
+        lines="a red circle on black background @ left\na blue square on black background @ right",
+        global_prompt="a red circle and a blue square on black background",
     ),
 }
 
@@ -143,6 +150,17 @@ JOINT = {
         "photograph",
         "qwen_image/2_regions",
     ),
+    "qwen_image_eligen": JointRegions(
+        QWEN, 1, 2,
+        "a girl in a white dress on the left and a boy in a green coat on the right, photograph",
+        "qwen_image/eligen", with_eligen=True,
+    ),
+    "z_image_2_regions": JointRegions(
+        Z_IMAGE, 1, 2,
+        "an old fisherman in a yellow raincoat on the left and a lighthouse on the right, "
+        "photograph",
+        "z_image/2_regions",
+    ),
 }  # fmt: skip
 SKETCH_PROMPT = (
     "A quiet meadow at sunrise with a white goat, a red wooden barn and a tall green tree, "
@@ -157,12 +175,21 @@ SKETCHES = {
 WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo, demo=demo) for name, demo in DEMOS.items()},
     **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
+    **{name: partial(build_simple, simple=simple) for name, simple in SIMPLE.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
     **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
     **{name: partial(build_joint, setting=j) for name, j in JOINT.items()},
     **{name: partial(build_sketch, setting=s) for name, s in SKETCHES.items()},
     **{name: partial(build_ablation, setting=a) for name, a in ABLATIONS.items()},
 }
+
+
+def ui_folder(name: str) -> str:
+    """Where a UI file lies: comparisons for the paper's sake are no templates to start from.
+
+    ComfyUI's template browser lists the files of ``workflows/`` itself and of no folder below.
+    """
+    return "ablations/" if name in ABLATIONS else ""
 
 
 def load_nodes() -> dict[str, Any]:
@@ -211,7 +238,7 @@ def build_files(schemas: Schemas) -> dict[str, str]:
     for name, build in WORKFLOWS.items():
         graph = build(schemas)
         for path, content in (
-            (f"{name}.json", graph.to_ui(name)),
+            (f"{ui_folder(name)}{name}.json", graph.to_ui(name)),
             (f"api/{name}.json", graph.to_api()),
         ):
             files[path] = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -239,7 +266,8 @@ def main() -> None:
 
         regions_only = (*HUNYUANS, *COMPARISONS)
         workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
-        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES, *ABLATIONS))
+        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES, *SIMPLE))
+        graph_pictures.write_graphs(FOLDER / "ablations", tuple(ABLATIONS))
 
 
 if __name__ == "__main__":

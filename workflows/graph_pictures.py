@@ -24,6 +24,7 @@ from workflow_pictures import PREVIEW, needed_by
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE_FILE = "example.png"  # comes with ComfyUI
+SAVED = "Save Image"  # title of the node with the picture, where a workflow runs whole
 WIDTH_PX = 1600
 MAX_BYTES = 190_000
 TIMEOUT_S = 900
@@ -52,13 +53,16 @@ def write_graphs(folder: Path, names: Sequence[str]) -> None:
             client = Client(server.url, progress)
             jobs: list[dict[str, Any]] = []
             for name in names:
-                workflow = json.loads((folder / "api" / f"{name}.json").read_text("utf-8"))
+                workflow = json.loads((HERE / "api" / f"{name}.json").read_text("utf-8"))
                 shown = out / name
-                client.run(needed_by(workflow, PREVIEW), shown)
+                # Without a preview of regions the workflow needs no weights from elsewhere.
+                title = PREVIEW if needed_by(workflow, PREVIEW) else SAVED
+                client.run(needed_by(workflow, title), shown)
+                (picture,) = shown.rglob("*.png")
                 jobs.append(
                     {
                         "workflow": str(folder / f"{name}.json"),
-                        "images": {PREVIEW: str(shown / f"{PREVIEW}.png")},
+                        "images": {title: str(picture)},
                         "out": str(out / f"{name}.png"),
                     }
                 )

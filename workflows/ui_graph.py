@@ -7,11 +7,14 @@ order and types all come from the nodes' own schemas, so a changed node shows up
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from model_files import MODEL_FILES
 from node_schemas import Schemas, default_value, has_seed_control, input_specs, is_widget
 
 SEED_CONTROL = "fixed"
@@ -30,6 +33,12 @@ GROUP_PADDING_PX = 16
 # window while its nodes are still being measured, which throws them apart in "Nodes 2.0".
 VIEW_PX, VIEW_CORNER_PX, MIN_SCALE = (1780, 790), (80, 150), 0.6
 GROUP_TITLE_PX = 44
+
+# What the manager needs to install the pack of a missing node, and which host a file is for.
+_PROJECT = (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+PREFIX, PACK_ID, CORE_ID = "RegionalDiT_", "regional-dit", "comfy-core"
+PACK_VERSION = re.search(r'^version = "(.+)"$', _PROJECT, re.M)[1]  # type: ignore[index]
+CORE_VERSION = re.search(r'^requires-comfyui = ">=(.+)"$', _PROJECT, re.M)[1]  # type: ignore[index]
 
 _FILE_NAMESPACE = uuid.UUID("5d6a3f0e-6a0c-4c55-9d7e-2f6f0f1f4f5e")
 
@@ -67,6 +76,22 @@ class Column:
     width: int
     color: str
     nodes: list[Node] = field(default_factory=list)
+
+
+def node_properties(node: Node) -> dict[str, Any]:
+    """What the editor is told about a node: its pack, and where its files can be downloaded."""
+    ours = node.class_type.startswith(PREFIX)
+    properties: dict[str, Any] = {
+        "cnr_id": PACK_ID if ours else CORE_ID,
+        "ver": PACK_VERSION if ours else CORE_VERSION,
+        "Node name for S&R": node.class_type,
+    }
+    models = [
+        {"name": value, "url": MODEL_FILES[value][1], "directory": MODEL_FILES[value][0]}
+        for value in node.inputs.values()
+        if isinstance(value, str) and value in MODEL_FILES
+    ]
+    return {**properties, "models": models} if models else properties
 
 
 class Graph:
@@ -218,7 +243,7 @@ class Graph:
             return {**ui, "color": "#432", "bgcolor": "#653"}
         if node.title == node.schema["display_name"]:
             del ui["title"]
-        ui["properties"] = {"Node name for S&R": node.class_type}
+        ui["properties"] = node_properties(node)
         sockets, widget_sockets = [], []
         for name, (type_, options, optional) in input_specs(node.schema).items():
             socket: dict[str, Any] = {"name": name}
