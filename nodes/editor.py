@@ -16,7 +16,7 @@ from ..planner.elements import boxes_of, elements_of
 from ..planner.errors import PlanError
 from ..planner.plan import Plan
 from .boxes import Boxes, Elements, layout_input, layout_regions
-from .newer import newer
+from .newer import advanced, newer
 from .plan_regions import adopt, canvas_size, drawn_mask, regions_of, softened, with_shapes
 from .preview import parse_color, show_weights
 from .regions import MASK_SIZE_PX
@@ -84,14 +84,16 @@ class RegionEditor(io.ComfyNode):
                     tooltip="Longer side of the picture in pixels, for the token grid and for "
                     "bounding boxes. A connected latent decides instead.",
                 ),
-                io.Int.Input(
-                    "token_px",
-                    default=16,
-                    min=4,
-                    max=64,
-                    step=4,
-                    tooltip="Pixels per token side: 16 for HunyuanDiT, PixArt, SD3, Flux and "
-                    "Qwen-Image. For the grid that is shown; sampling finds the model's own.",
+                advanced(
+                    io.Int.Input(
+                        "token_px",
+                        default=16,
+                        min=4,
+                        max=64,
+                        step=4,
+                        tooltip="Pixels per token side: 16 for HunyuanDiT, PixArt, SD3, Flux and "
+                        "Qwen-Image. For the grid that is shown; sampling finds the model's own.",
+                    )
                 ),
                 _plan_json_input(),
                 PlanSocket.Input(

@@ -7,9 +7,13 @@ from typing import Any
 
 from comfy_api.latest import io
 
-ADVANCED = {"advanced": True}  # extra_dict of an input that the editor may fold away
-
 _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
+
+
+def advanced(item: io.Input) -> io.Input:
+    """The input, for the editor to fold away; hosts that do not know it show it."""
+    item.extra_dict["advanced"] = True
+    return item
 
 
 def newer(*aliases: str, essentials: str = "", experimental: bool = False) -> dict[str, Any]:
