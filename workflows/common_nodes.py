@@ -147,9 +147,9 @@ def add_image(
     return add_images(graph, {name: (model, conditioning)}, latent, vae, **settings)[name]
 
 
-def add_saved(graph: Graph, image: Node, prefix: str, picture_px: int, title: str = "") -> None:
+def add_saved(graph: Graph, image: Node, prefix: str, picture_px: int, title: str = "") -> Node:
     """The node that saves and shows an image."""
-    graph.node(
+    return graph.node(
         "SaveImage",
         title,
         inputs={"images": image.out("IMAGE"), "filename_prefix": prefix},

@@ -171,6 +171,7 @@ class Simple:
     steps: int = 40
     cfg: float = 4.0
     seed: int = 2
+    as_app: bool = False
 
 
 def build_simple(schemas: Schemas, simple: Simple) -> Graph:
@@ -204,5 +205,8 @@ def build_simple(schemas: Schemas, simple: Simple) -> Graph:
         cfg=simple.cfg,
     )  # fmt: skip
     graph.column("Picture", 420, BLUE)
-    add_saved(graph, image, "simple/regional", 420)
+    saved = add_saved(graph, image, "simple/regional", 420)
+    if simple.as_app:
+        shown = [(prompt, name) for name in ("prompts", "global_prompt", "base_ratio")]
+        graph.as_app(shown, [saved])
     return graph

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ablation_graphs import ABLATIONS, build_ablation
+from blueprint_graphs import BLUEPRINTS, blueprint
 from demo_graphs import Demo, Drawn, Simple, build_demo, build_drawn, build_simple
 from hunyuan_graphs import Hunyuan, build_hunyuan
 from joint_graphs import JointRegions, build_joint
@@ -31,6 +34,7 @@ from sketch_picture import write_sketch
 from ui_graph import Graph
 
 FOLDER = Path(__file__).resolve().parent
+SUBGRAPHS = FOLDER.parent / "subgraphs"  # where ComfyUI looks for blueprints
 
 DEMOS = {
     "demo_2_regions": Demo(
@@ -61,11 +65,13 @@ DRAWINGS = {
     ),
 }
 
+TWO_SHAPES = Simple(
+    lines="a red circle on black background @ left\na blue square on black background @ right",
+    global_prompt="a red circle and a blue square on black background",
+)
 SIMPLE = {
-    "simple_2_regions": Simple(
-        lines="a red circle on black background @ left\na blue square on black background @ right",
-        global_prompt="a red circle and a blue square on black background",
-    ),
+    "simple_2_regions": TWO_SHAPES,
+    "simple_2_regions.app": replace(TWO_SHAPES, as_app=True),
 }
 
 # The paper (arXiv 2501.07070) compares with "couple" in two regions, so that one has it.
@@ -245,6 +251,15 @@ def build_files(schemas: Schemas) -> dict[str, str]:
     return files
 
 
+def build_blueprints(schemas: Schemas) -> dict[str, str]:
+    """File name -> content, for all of ``subgraphs/``."""
+    return {
+        f"{name}.json": json.dumps(blueprint(name, build(schemas)), indent=2, ensure_ascii=False)
+        + "\n"
+        for name, build in BLUEPRINTS.items()
+    }
+
+
 def main() -> None:
     """Write the files, and the pictures if they are asked for."""
     parser = argparse.ArgumentParser(description="Write the workflows that the pack ships.")
@@ -256,9 +271,13 @@ def main() -> None:
     import host
 
     host.load()
-    for path, content in build_files(load_schemas()).items():
+    schemas = load_schemas()
+    for path, content in build_files(schemas).items():
         (FOLDER / path).write_text(content, encoding="utf-8")
         sys.stdout.write(f"wrote workflows/{path}\n")
+    for path, content in build_blueprints(schemas).items():
+        (SUBGRAPHS / path).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"wrote subgraphs/{path}\n")
     write_sketch(FOLDER / SKETCH_FILE)
     if options.pictures:
         import graph_pictures
@@ -266,7 +285,8 @@ def main() -> None:
 
         regions_only = (*HUNYUANS, *COMPARISONS)
         workflow_pictures.write_all(FOLDER, tuple(DEMOS), regions_only, tuple(DRAWINGS))
-        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES, *SIMPLE))
+        graph_pictures.write_graphs(FOLDER, (*JOINT, *SKETCHES, "simple_2_regions"))
+        shutil.copy(FOLDER / "simple_2_regions.jpg", FOLDER / "simple_2_regions.app.jpg")
         graph_pictures.write_graphs(FOLDER / "ablations", tuple(ABLATIONS))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ PREFIX, PACK_ID, CORE_ID = "RegionalDiT_", "regional-dit", "comfy-core"
 PACK_VERSION = re.search(r'^version = "(.+)"$', _PROJECT, re.M)[1]  # type: ignore[index]
 CORE_VERSION = re.search(r'^requires-comfyui = ">=(.+)"$', _PROJECT, re.M)[1]  # type: ignore[index]
 
-_FILE_NAMESPACE = uuid.UUID("5d6a3f0e-6a0c-4c55-9d7e-2f6f0f1f4f5e")
+FILE_NAMESPACE = uuid.UUID("5d6a3f0e-6a0c-4c55-9d7e-2f6f0f1f4f5e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class Graph:
         self._columns: list[Column] = []
         self._notes: list[tuple[Node, str]] = []
         self._nodes: dict[int, Node] = {}
+        self._app: dict[str, Any] = {}
 
     def column(self, title: str, width: int, color: str) -> None:
         """Start a column; the nodes that follow go into it."""
@@ -151,6 +152,16 @@ class Graph:
         node = Node(self._next_id(), class_type, title or schema["display_name"], schema, filled)
         return self._place(node, height)
 
+    def as_app(self, inputs: Sequence[tuple[Node, str]], outputs: Sequence[Node]) -> None:
+        """Open the file as an app: a form of these widgets, and what these nodes show."""
+        self._app = {
+            "linearMode": True,
+            "linearData": {
+                "inputs": [[str(node.node_id), widget] for node, widget in inputs],
+                "outputs": [str(node.node_id) for node in outputs],
+            },
+        }
+
     def to_api(self) -> dict[str, Any]:
         """The API format: node id -> class, inputs by name, title."""
         api = {}
@@ -193,7 +204,7 @@ class Graph:
         for node, text in self._notes:
             nodes[node.node_id]["widgets_values"] = [text]
         return {
-            "id": str(uuid.uuid5(_FILE_NAMESPACE, name)),
+            "id": str(uuid.uuid5(FILE_NAMESPACE, name)),
             "revision": 0,
             "last_node_id": len(nodes),
             "last_link_id": len(links),
@@ -201,7 +212,7 @@ class Graph:
             "links": links,
             "groups": [self._ui_group(i, c) for i, c in enumerate(self._columns, 1)],
             "config": {},
-            "extra": {"ds": self._view(), "workflowRendererVersion": "LG"},
+            "extra": {"ds": self._view(), "workflowRendererVersion": "LG", **self._app},
             "version": 0.4,
         }
 

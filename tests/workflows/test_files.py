@@ -233,6 +233,19 @@ def test_picture_beside_each_workflow(picture: Path) -> None:
         assert min(shown.size) >= 300
 
 
+def test_an_app_asks_for_widgets_and_shows_pictures(name: str, ui: dict[str, Any]) -> None:
+    assert ("linearMode" in ui["extra"]) == name.endswith(".app")
+    if not name.endswith(".app"):
+        return
+    assert ui["extra"]["linearMode"] is True
+    nodes = {str(node["id"]): node for node in ui["nodes"]}
+    data = ui["extra"]["linearData"]
+    assert len(data["inputs"]) >= 2
+    for node_id, widget in data["inputs"]:
+        assert {"name": widget} in [s.get("widget") for s in nodes[node_id]["inputs"]]
+    assert [nodes[node_id]["type"] for node_id in data["outputs"]] == ["SaveImage"]
+
+
 def test_comparisons_are_no_templates(name: str, repo: Path) -> None:
     shown = (repo / "workflows" / f"{name}.json").exists()
     assert shown == (not name.startswith("ablation"))
