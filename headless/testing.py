@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from . import browser
 from .environment import Environment
-from .errors import FAILED
+from .errors import FAILED, UsageError
 from .paths import ROOT
 from .process import run_child
 from .progress import Progress, human_seconds
@@ -27,6 +27,11 @@ def run(
 
     pytest runs last whatever the linters said, so that its closing line ends the output.
     """
+    if not (ROOT / "tests").is_dir():
+        raise UsageError(
+            f"{ROOT} has no tests: it was installed from ComfyUI's registry, which ships without "
+            "them. Clone the repository instead."
+        )
     python = str(environment.python)
     variables = environment.variables()
     variables.setdefault("PYTHONDONTWRITEBYTECODE", "1")

@@ -13,7 +13,7 @@ from ..planner.elements import boxes_of, elements_of, position_prompt, regions_f
 from ..planner.errors import PlanError
 from ..planner.plan import Plan, RegionPlan
 from .newer import newer
-from .plan_regions import canvas_size, regions_of
+from .plan_regions import canvas_size, plan_aspect, regions_of
 from .planner import plan_summary
 from .regions import region_outputs, regions_output
 from .types import CATEGORY, PlanSocket, require_choice
@@ -201,5 +201,5 @@ def plan_from_layout(
                 f"Box {index} has no description. Write one where it was drawn, or one prompt per "
                 "line in prompts."
             )
-    aspect = min(max(width_px / height_px, 1 / 16), 16.0)
+    aspect = plan_aspect(width_px, height_px)
     return Plan(global_prompt.strip(), regions=tuple(regions), aspect=aspect)

@@ -10,7 +10,7 @@ from comfy_api.latest import io, ui
 from ..attention.regions import OVERLAP_MODES
 from ..planner.imports import AUTO, DIRECTIONS, FORMATS, PARTS, ImportSettings, plan_from_text
 from .newer import newer
-from .plan_regions import regions_of
+from .plan_regions import plan_aspect, regions_of
 from .planner import plan_summary
 from .prompt_length import length_clip_input, shortened
 from .regions import region_outputs, regions_output
@@ -129,12 +129,10 @@ class ImportRegionalPrompts(io.ComfyNode):
         require_choice("parts", parts, PARTS)
         require_choice("overlap", overlap, OVERLAP_MODES)
         settings = ImportSettings(direction, sizes, parts, width_px, height_px, negative_prompt)
-        plan = replace(plan_from_text(text, format, settings), aspect=_aspect(width_px, height_px))
+        plan = replace(
+            plan_from_text(text, format, settings), aspect=plan_aspect(width_px, height_px)
+        )
         plan = shortened(plan, clip)
         regions = regions_of(plan, "front" if overlap == "front" else "blend")
         shown = regions_output(regions).args
         return io.NodeOutput(plan, *shown, plan.to_json(), ui=ui.PreviewText(plan_summary(plan)))
-
-
-def _aspect(width_px: int, height_px: int) -> float:
-    return min(max(width_px / height_px, 1 / 16), 16.0)

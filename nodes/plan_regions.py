@@ -13,7 +13,7 @@ from ..attention.errors import RegionError
 from ..attention.masks import checked_mask
 from ..attention.regions import Box, OverlapMode, Region, RegionSet
 from ..planner.mask import MAX_MASK_SIDE, RegionMask
-from ..planner.plan import Plan, RegionPlan
+from ..planner.plan import MAX_ASPECT, MIN_ASPECT, Plan, RegionPlan
 
 PAINTED_SIZE_PX = 512  # side of the canvas on which a plan's painted mask is drawn
 _RAMP_TO_SIGMA = 12**-0.5  # standard deviation of a ramp of width one
@@ -98,6 +98,11 @@ def drawn_mask(mask: torch.Tensor) -> tuple[tuple[float, float, float, float], R
     box = (left / width, top / height, right / width, bottom / height)
     inner = full[top:bottom, left:right]
     return box, None if bool(inner.all()) else RegionMask.from_rows(inner.tolist())
+
+
+def plan_aspect(width_px: int, height_px: int) -> float:
+    """Width / height of a picture, as far as a plan can hold it."""
+    return min(max(width_px / height_px, MIN_ASPECT), MAX_ASPECT)
 
 
 def canvas_size(

@@ -156,8 +156,8 @@ def _region(item: Mapping[str, Any], index: int, width_px: int, height_px: int) 
         colors = said.get("palette")
     # Boxes that were drawn from the other corner have negative sizes.
     (x0, x1), (y0, y1) = sorted((x0, x1)), sorted((y0, y1))
-    box = tuple(min(max(edge, 0.0), 1.0) for edge in (x0, y0, x1, y1))
-    if not (box[0] < box[2] and box[1] < box[3]):
+    x0, y0, x1, y1 = (min(max(edge, 0.0), 1.0) for edge in (x0, y0, x1, y1))
+    if not (x0 < x1 and y0 < y1):
         raise PlanError(
             f"Box {index + 1} of the layout, {str(dict(item))[:80]}, is empty or lies outside the "
             f"canvas of {width_px} x {height_px} pixels. Give the size of the picture, or connect "
@@ -165,7 +165,8 @@ def _region(item: Mapping[str, Any], index: int, width_px: int, height_px: int) 
         )
     first = colors[0] if isinstance(colors, Sequence) and colors else ""
     is_color = isinstance(first, str) and _COLOR.fullmatch(first)
-    return RegionPlan(_prompt(said), box=box, order=index, color=first if is_color else "")
+    color = first if is_color else ""
+    return RegionPlan(_prompt(said), box=(x0, y0, x1, y1), order=index, color=color)
 
 
 def _prompt(said: Mapping[str, Any]) -> str:
