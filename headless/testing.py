@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from . import browser
 from .environment import Environment
-from .errors import FAILED
+from .errors import FAILED, UsageError
 from .paths import ROOT
 from .process import ended_on_exit, run_child, start_in_group
 from .progress import Progress, human_seconds
@@ -30,6 +30,11 @@ def run(
     All of them run whatever the others said. What pyright found comes on stderr after pytest's
     closing line, which stays the last one of stdout.
     """
+    if not (ROOT / "tests").is_dir():
+        raise UsageError(
+            f"{ROOT} has no tests: it was installed from ComfyUI's registry, which ships without "
+            "them. Clone the repository instead."
+        )
     python = str(environment.python)
     variables = environment.variables()
     failed: list[str] = []

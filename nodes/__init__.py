@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .boxes import BoxesFromPlan, PlanFromBoxes
 from .conditioning import AppendRegionConditioning, RegionalConditioning
 from .demo import DemoDiTLoader, ScoreDemoScene
 from .depth import ProgressiveDepth
@@ -11,6 +12,7 @@ from .editor import RegionEditor
 from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
 from .evaluate_demo import DemoConfusion
 from .frames import RegionFrames
+from .imports import ImportRegionalPrompts
 from .joint_rules import JOINT_RULE_NODES
 from .lora import RegionLoraNode
 from .omost import ImportOmostCanvas
@@ -22,10 +24,12 @@ from .region_reference import RegionReference
 from .region_schedule import RegionScheduleNode
 from .regions import RegionsFromMasks, RegionSplit
 from .rules import RULE_NODES
+from .simple import RegionalPrompt
 from .sketch import RegionsFromSketch
 from .specialty import SpecialtyTuningRule
 
 NODES: list[type[io.ComfyNode]] = [
+    RegionalPrompt,
     RegionSplit,
     RegionsFromMasks,
     RegionEditor,
@@ -34,6 +38,9 @@ NODES: list[type[io.ComfyNode]] = [
     RegionsFromSketch,
     LLMProgressivePrompt,
     ImportOmostCanvas,
+    ImportRegionalPrompts,
+    PlanFromBoxes,
+    BoxesFromPlan,
     RegionalConditioning,
     AppendRegionConditioning,
     RegionReference,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from comfy_api.latest import io
@@ -13,9 +14,10 @@ from ..attention.lora.spec import RegionLora
 from ..attention.lora.text_encoder import encode_regions, lora_notes
 from ..attention.padding import trim_prompts
 from ..attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
-from ..attention.regions import RegionSet
+from ..attention.regions import MAX_REGIONS, RegionSet
 from ..planner.plan import Plan
 from .negative_prompts import encode_negatives, resolve_negatives
+from .newer import advanced, newer
 from .prompt_sources import parse_weights, resolve_prompts
 from .types import (
     CATEGORY,
@@ -27,6 +29,7 @@ from .types import (
     require_choice,
 )
 
+GROWING = "region"  # sockets that the host adds are region0, region1 ...
 LEVELS = ("both", "high", "low")
 
 
@@ -40,6 +43,9 @@ class RegionalConditioning(io.ComfyNode):
             description="Encode the global prompt and one prompt per region with the model's own "
             "text encoder (HunyuanDiT: all in one batch). Prompts come from a plan, from the text "
             "box (one per line) or from a list of conditionings.",
+            **newer(
+                "regional prompt", "attention couple", "regional prompter", "area conditioning"
+            ),
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder that was loaded with the model."),
                 Regions.Input("regions", tooltip="From Region Split or Regions From Masks."),
@@ -66,13 +72,15 @@ class RegionalConditioning(io.ComfyNode):
                     dynamic_prompts=True,
                     tooltip="What the picture must not show. Empty: the plan's.",
                 ),
-                io.Combo.Input(
-                    "level",
-                    options=list(LEVELS),
-                    default=LEVELS[0],
-                    tooltip="Part of a plan's regional prompts: high = content and layout, low = "
-                    "colour, texture, style. Two of these nodes, joined by 'positive', send each "
-                    "level to its own layers.",
+                advanced(
+                    io.Combo.Input(
+                        "level",
+                        options=list(LEVELS),
+                        default=LEVELS[0],
+                        tooltip="Part of a plan's regional prompts: high = content and layout, "
+                        "low = colour, texture, style. Two of these nodes, joined by 'positive', "
+                        "send each level to its own layers.",
+                    )
                 ),
                 io.String.Input(
                     "weights",
@@ -80,13 +88,15 @@ class RegionalConditioning(io.ComfyNode):
                     tooltip="Strength per region, such as 1, 0.8, 1.2 (0 to 10). Below 1 the "
                     "global prompt keeps the rest. Empty: the plan's weights, or 1.",
                 ),
-                io.Boolean.Input(
-                    "trim_padding",
-                    default=False,
-                    tooltip="Drop the padding tokens of the regional prompts: with Flux by far "
-                    "the largest saving of time, at the price of a slightly other picture. Only "
-                    "where one text encoder pads (T5 of Flux); the patch's report says what was "
-                    "dropped.",
+                advanced(
+                    io.Boolean.Input(
+                        "trim_padding",
+                        default=False,
+                        tooltip="Drop the padding tokens of the regional prompts: with Flux by far "
+                        "the largest saving of time, at the price of a slightly other picture. "
+                        "Only where one text encoder pads (T5 of Flux); the patch's report says "
+                        "what was dropped.",
+                    )
                 ),
                 PlanSocket.Input("plan", optional=True, tooltip="From LLM Progressive Prompt."),
                 Conditionings.Input(
@@ -225,7 +235,9 @@ class AppendRegionConditioning(io.ComfyNode):
             display_name="Append Region Conditioning",
             category=CATEGORY,
             description="Collect conditionings, one per region, in the order of the regions. "
-            "Chain one of these per region and connect the last to Regional Conditioning.",
+            "Chain one of these per region, or connect all to one where it grows sockets, and "
+            "connect the last to Regional Conditioning.",
+            **newer("conditioning list", "combine regional prompts", "attention couple"),
             inputs=[
                 io.Conditioning.Input(
                     "conditioning", tooltip="The next region's prompt, from any text encode."
@@ -233,12 +245,30 @@ class AppendRegionConditioning(io.ComfyNode):
                 Conditionings.Input(
                     "previous", optional=True, tooltip="The regions before this one."
                 ),
+                *_growing_input(),
             ],
             outputs=[Conditionings.Output(display_name="conditionings")],
         )
 
     @classmethod
     def execute(
-        cls, conditioning: Conditioning, previous: tuple[Conditioning, ...] | None = None
+        cls,
+        conditioning: Conditioning,
+        previous: tuple[Conditioning, ...] | None = None,
+        more: Mapping[str, Conditioning | None] | None = None,
     ) -> io.NodeOutput:
-        return io.NodeOutput((*(previous or ()), conditioning))
+        following = [(more or {}).get(f"{GROWING}{index}") for index in range(MAX_REGIONS)]
+        given = [c for c in following if c is not None]
+        return io.NodeOutput((*(previous or ()), conditioning, *given))
+
+
+def _growing_input() -> list[io.Input]:
+    """Sockets that grow with what is connected, for the regions behind; older hosts have none."""
+    autogrow = getattr(io, "Autogrow", None)
+    if autogrow is None:
+        return []
+    template = autogrow.TemplatePrefix(
+        io.Conditioning.Input("region", optional=True), GROWING, min=0, max=MAX_REGIONS - 1
+    )
+    tooltip = "The regions behind this one, in order, instead of a chain of these nodes."
+    return [autogrow.Input("more", template, optional=True, tooltip=tooltip)]

@@ -12,9 +12,12 @@ from comfy_api.latest import io
 from ..attention.errors import RegionError
 from ..attention.regions import RegionSet
 from ..attention.tokens import TokenGrid, token_ownership
+from ..planner.elements import boxes_of, elements_of
 from ..planner.errors import PlanError
 from ..planner.plan import Plan
-from .plan_regions import adopt, box_fractions, drawn_mask, regions_of, softened, with_shapes
+from .boxes import Boxes, Elements, layout_input, layout_regions
+from .newer import advanced, newer
+from .plan_regions import adopt, canvas_size, drawn_mask, regions_of, softened, with_shapes
 from .preview import parse_color, show_weights
 from .regions import MASK_SIZE_PX
 from .types import CATEGORY, PlanSocket, Regions, require_choice
@@ -23,7 +26,6 @@ MAX_SHOWN = 2**27  # weights, one per token and region: about 3 GB while they ar
 OVERLAPS = ("front", "blend")
 USES = ("new plans", "never")
 EDITOR_WIDGET = "REGIONAL_DIT_EDITOR"  # web/js/regional_dit.js draws it
-BoundingBox = io.Custom("BOUNDING_BOX")  # newer hosts have it; on older ones nothing connects
 
 
 def _plan_json_input() -> io.String.Input:
@@ -49,6 +51,15 @@ class RegionEditor(io.ComfyNode):
             description="Draw regions with the mouse and write a prompt for each. The drawing is "
             "kept in the workflow as a plan, the same format that LLM Progressive Prompt makes, "
             "so that a planned layout can be connected, shown and changed here.",
+            **newer(
+                "regional prompter",
+                "attention couple",
+                "area prompt",
+                "draw regions",
+                "bounding boxes",
+                "mask editor",
+                "latent couple",
+            ),
             inputs=[
                 io.Combo.Input(
                     "overlap",
@@ -73,14 +84,16 @@ class RegionEditor(io.ComfyNode):
                     tooltip="Longer side of the picture in pixels, for the token grid and for "
                     "bounding boxes. A connected latent decides instead.",
                 ),
-                io.Int.Input(
-                    "token_px",
-                    default=16,
-                    min=4,
-                    max=64,
-                    step=4,
-                    tooltip="Pixels per token side: 16 for HunyuanDiT, PixArt, SD3, Flux and "
-                    "Qwen-Image. For the grid that is shown; sampling finds the model's own.",
+                advanced(
+                    io.Int.Input(
+                        "token_px",
+                        default=16,
+                        min=4,
+                        max=64,
+                        step=4,
+                        tooltip="Pixels per token side: 16 for HunyuanDiT, PixArt, SD3, Flux and "
+                        "Qwen-Image. For the grid that is shown; sampling finds the model's own.",
+                    )
                 ),
                 _plan_json_input(),
                 PlanSocket.Input(
@@ -95,11 +108,11 @@ class RegionEditor(io.ComfyNode):
                     tooltip="Shapes for the regions, one mask per region, 1 = inside: from the "
                     "mask editor, a segmentation or any other node. Prompts stay the drawing's.",
                 ),
-                BoundingBox.Input(
+                layout_input(
                     "boxes",
-                    optional=True,
-                    tooltip="Bounding boxes in pixels as shapes of the regions, after the masks.",
-                    extra_dict={"forceInput": True},
+                    True,
+                    "Bounding boxes or layout elements as shapes of the regions, after the masks. "
+                    "Their descriptions are the prompts of regions that have none.",
                 ),
                 io.Latent.Input(
                     "latent",
@@ -116,6 +129,14 @@ class RegionEditor(io.ComfyNode):
                 io.Image.Output(
                     display_name="weights",
                     tooltip="Who owns each token of the model, in the regions' colours.",
+                ),
+                Boxes.Output(
+                    display_name="boxes",
+                    tooltip="ComfyUI's bounding boxes in pixels, with the prompts as descriptions.",
+                ),
+                Elements.Output(
+                    display_name="elements",
+                    tooltip="The same as elements of a layout prompt, back to front.",
                 ),
             ],
         )
@@ -150,9 +171,10 @@ class RegionEditor(io.ComfyNode):
         width_px, height_px = canvas_size(latent, current.aspect, long_side_px)
         connected = [] if masks is None else list(masks if masks.ndim == 3 else masks[None])
         shapes = [drawn_mask(mask) for mask in connected]
-        if boxes is not None:
-            shapes += [(box, None) for box in box_fractions(boxes, width_px, height_px)]
-        current = with_shapes(current, shapes)
+        described = [] if boxes is None else layout_regions(boxes, width_px, height_px)
+        prompts = [""] * len(shapes) + [region.prompt() for region in described]
+        shapes += [(region.box, None) for region in described if region.box is not None]
+        current = with_shapes(current, shapes, prompts)
         if not current.regions:
             raise RegionError("The Region Editor is empty. Drag over its canvas to draw a region.")
         regions = regions_of(current, "blend" if overlap == "blend" else "front")
@@ -178,22 +200,10 @@ class RegionEditor(io.ComfyNode):
             current.to_json(),
             regions.masks(MASK_SIZE_PX, MASK_SIZE_PX),
             picture,
+            boxes_of(current, width_px, height_px),
+            elements_of(current),
             ui={"regional_dit_editor": [json.dumps(message)]},
         )
-
-
-def canvas_size(
-    latent: dict[str, Any] | None, aspect: float | None, long_side_px: int
-) -> tuple[int, int]:
-    """Width and height of the picture in pixels: the latent's, or from aspect and longer side."""
-    if latent is not None:
-        factor = int(latent.get("downscale_ratio_spacial", 8))
-        height, width = latent["samples"].shape[-2:]
-        return width * factor, height * factor
-    ratio = aspect or 1.0
-    if ratio >= 1.0:
-        return long_side_px, max(8, round(long_side_px / ratio))
-    return max(8, round(long_side_px * ratio)), long_side_px
 
 
 def token_grid(width_px: int, height_px: int, token_px: int) -> TokenGrid:

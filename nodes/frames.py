@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..attention.frames import with_frames
 from ..attention.regions import RegionSet
+from .newer import newer
 from .types import CATEGORY, Regions
 
 
@@ -19,6 +20,7 @@ class RegionFrames(io.ComfyNode):
             description="Let regions live in a part of a video only (Wan, LTX-Video, Cosmos). "
             "Outside of its frames a region's place follows the other regions and the global "
             "prompt. Without this node every region lasts for the whole video.",
+            **newer("video region", "regional prompt video", "prompt schedule"),
             inputs=[
                 Regions.Input("regions", tooltip="From any node that makes regions."),
                 io.String.Input(

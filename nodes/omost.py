@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 
 from ..attention.regions import OVERLAP_MODES
 from ..planner.omost import plan_from_omost
+from .newer import newer
 from .plan_regions import regions_of
 from .planner import plan_summary
 from .prompt_length import length_clip_input, shortened
@@ -25,6 +26,7 @@ class ImportOmostCanvas(io.ComfyNode):
             category=CATEGORY,
             description="Turn a canvas of Omost into a plan and regions. Its Python form is read, "
             "never executed; its JSON forms are read too.",
+            **newer("omost", "canvas layout"),
             inputs=[
                 io.String.Input(
                     "canvas",

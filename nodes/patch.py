@@ -13,6 +13,7 @@ from ..attention.report import patch_report
 from ..attention.rules import Rule
 from ..attention.sampling import RegionalPatch
 from ..attention.schedule import PercentRange, layer_range
+from .newer import newer
 from .preflight import preflight
 from .types import CATEGORY, Regional, RuleSocket
 
@@ -53,6 +54,13 @@ class PatchCrossAttention(io.ComfyNode):
             "a part of the denoising. Connect the model to the sampler, and the positive output of "
             "Regional Conditioning to the sampler's positive. Several of these in a row compose; "
             "in a layer that two of them claim, the later one acts.",
+            **newer(
+                "attention couple",
+                "regional attention",
+                "regional prompter",
+                "latent couple",
+                "attention mask",
+            ),
             inputs=[
                 io.Model.Input(
                     "model",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from ..attention.errors import RegionError
 from ..attention.masks import checked_mask
 from ..attention.regions import Box, OverlapMode, Region, RegionSet
 from ..planner.mask import MAX_MASK_SIDE, RegionMask
-from ..planner.plan import Plan, RegionPlan
+from ..planner.plan import MAX_ASPECT, MIN_ASPECT, Plan, RegionPlan
 
 PAINTED_SIZE_PX = 512  # side of the canvas on which a plan's painted mask is drawn
 _RAMP_TO_SIGMA = 12**-0.5  # standard deviation of a ramp of width one
@@ -100,40 +100,23 @@ def drawn_mask(mask: torch.Tensor) -> tuple[tuple[float, float, float, float], R
     return box, None if bool(inner.all()) else RegionMask.from_rows(inner.tolist())
 
 
-def box_fractions(
-    boxes: Any, width_px: int, height_px: int
-) -> list[tuple[float, float, float, float]]:
-    """ComfyUI's BOUNDING_BOX values as fractions of the canvas.
+def plan_aspect(width_px: int, height_px: int) -> float:
+    """Width / height of a picture, as far as a plan can hold it."""
+    return min(max(width_px / height_px, MIN_ASPECT), MAX_ASPECT)
 
-    Args:
-        boxes: one mapping with x, y, width and height in pixels, or a list of them.
-        width_px, height_px: size of the canvas.
 
-    Raises:
-        RegionError: a value is no bounding box, or lies outside the canvas.
-    """
-    found = []
-    for item in boxes if isinstance(boxes, Sequence) and not isinstance(boxes, str) else [boxes]:
-        if isinstance(item, Sequence) and not isinstance(item, str):  # one list per picture
-            found += box_fractions(item, width_px, height_px)
-            continue
-        try:
-            if not isinstance(item, Mapping):
-                raise TypeError
-            x, y, width, height = (float(item[k]) for k in ("x", "y", "width", "height"))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise RegionError(
-                f"Got the bounding box {str(item)[:80]}; expected x, y, width and height in pixels."
-            ) from None
-        x0, x1 = (min(max(edge / width_px, 0.0), 1.0) for edge in (x, x + width))
-        y0, y1 = (min(max(edge / height_px, 0.0), 1.0) for edge in (y, y + height))
-        if not (x0 < x1 and y0 < y1):
-            raise RegionError(
-                f"The bounding box {str(dict(item))[:80]} is empty or lies outside the canvas of "
-                f"{width_px} x {height_px} pixels. Connect the latent that will be sampled."
-            )
-        found.append((x0, y0, x1, y1))
-    return found
+def canvas_size(
+    latent: dict[str, Any] | None, aspect: float | None, long_side_px: int
+) -> tuple[int, int]:
+    """Width and height of the picture in pixels: the latent's, or from aspect and longer side."""
+    if latent is not None:
+        factor = int(latent.get("downscale_ratio_spacial", 8))
+        height, width = latent["samples"].shape[-2:]
+        return width * factor, height * factor
+    ratio = aspect or 1.0
+    if ratio >= 1.0:
+        return long_side_px, max(8, round(long_side_px / ratio))
+    return max(8, round(long_side_px * ratio)), long_side_px
 
 
 def adopt(plan: Plan, drawing: Plan) -> Plan:
@@ -158,13 +141,23 @@ def adopt(plan: Plan, drawing: Plan) -> Plan:
 
 
 def with_shapes(
-    plan: Plan, shapes: Sequence[tuple[tuple[float, float, float, float], RegionMask | None]]
+    plan: Plan,
+    shapes: Sequence[tuple[tuple[float, float, float, float], RegionMask | None]],
+    prompts: Sequence[str],
 ) -> Plan:
-    """The plan with other shapes for its first regions; further shapes become new regions."""
+    """The plan with other shapes for its first regions; further shapes become new regions.
+
+    Args:
+        plan: to change.
+        shapes: box and mask of each region.
+        prompts: one per shape, "" for none; taken where the plan's region has no prompt.
+    """
     regions = list(plan.regions)
-    for index, (box, mask) in enumerate(shapes):
+    for index, ((box, mask), prompt) in enumerate(zip(shapes, prompts, strict=True)):
         if index < len(regions):
-            regions[index] = replace(regions[index], box=box, mask=mask)
+            known = regions[index]
+            region = replace(known, box=box, mask=mask)
+            regions[index] = region if known.prompt() else replace(region, high_level=prompt)
         else:
-            regions.append(RegionPlan("", box=box, mask=mask, order=min(index, 1000)))
+            regions.append(RegionPlan(prompt, box=box, mask=mask, order=min(index, 1000)))
     return replace(plan, regions=tuple(regions))

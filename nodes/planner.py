@@ -13,6 +13,7 @@ from ..planner.endpoints import get_endpoint
 from ..planner.llm import plan_with_llm
 from ..planner.offline import plan_offline
 from ..planner.plan import Plan
+from .newer import advanced, newer
 from .plan_regions import regions_of
 from .prompt_length import length_clip_input, shortened
 from .types import CATEGORY, PlanSocket, Regions
@@ -30,6 +31,7 @@ class LLMProgressivePrompt(io.ComfyNode):
             description="Turn one sentence into a global prompt and one prompt per region, each "
             "with a high-level part (content, layout) and a low-level part (colour, texture, "
             "style). Offline by rules, or with any OpenAI-compatible language model.",
+            **newer("regional prompt planner", "layout from text", "LLM layout"),
             inputs=[
                 io.String.Input(
                     "prompt",
@@ -63,14 +65,16 @@ class LLMProgressivePrompt(io.ComfyNode):
                     control_after_generate=False,  # a re-run must not ask the model again
                     tooltip="Passed to the language model. The offline planner does not use it.",
                 ),
-                io.Float.Input(
-                    "temperature",
-                    default=0.2,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="Passed to the language model, 0 = most predictable. The offline "
-                    "planner does not use it.",
+                advanced(
+                    io.Float.Input(
+                        "temperature",
+                        default=0.2,
+                        min=0.0,
+                        max=2.0,
+                        step=0.05,
+                        tooltip="Passed to the language model, 0 = most predictable. The offline "
+                        "planner does not use it.",
+                    )
                 ),
                 io.String.Input(
                     "negative_prompt",
@@ -85,22 +89,27 @@ class LLMProgressivePrompt(io.ComfyNode):
                     tooltip="A plan as JSON, such as this node's own output, edited. If not empty "
                     "it is used as it is and nothing is planned.",
                 ),
-                io.String.Input(
-                    "language",
-                    default="",
-                    optional=True,
-                    tooltip="Language in which the language model writes the prompts, such as "
-                    "English. Empty: that of the sentence. The offline planner does not translate.",
+                advanced(
+                    io.String.Input(
+                        "language",
+                        default="",
+                        optional=True,
+                        tooltip="Language in which the language model writes the prompts, such as "
+                        "English. Empty: that of the sentence. The offline planner does not "
+                        "translate.",
+                    )
                 ),
-                io.Float.Input(
-                    "aspect",
-                    default=0.0,
-                    min=0.0,
-                    max=16.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="Width / height of the picture: boxes are arranged for it, and the "
-                    "plan keeps it. 0: unknown, arranged for a square.",
+                advanced(
+                    io.Float.Input(
+                        "aspect",
+                        default=0.0,
+                        min=0.0,
+                        max=16.0,
+                        step=0.01,
+                        optional=True,
+                        tooltip="Width / height of the picture: boxes are arranged for it, and the "
+                        "plan keeps it. 0: unknown, arranged for a square.",
+                    )
                 ),
                 Regions.Input(
                     "regions",

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from ..attention.errors import RegionError
 from ..attention.regions import MAX_REGIONS, OVERLAP_MODES, RegionSet
 from ..attention.split import split_canvas
+from .newer import newer
 from .preview import label_regions
 from .types import CATEGORY, Regions, require_choice
 
@@ -34,6 +35,7 @@ class RegionSplit(io.ComfyNode):
             category=CATEGORY,
             description="Split the canvas into adjacent regions. No size is asked for: regions "
             "are shares of the canvas and meet the real latent when sampling.",
+            **newer("regional prompter", "area", "divide canvas", "latent couple", "columns rows"),
             inputs=[
                 io.Combo.Input(
                     "split",
@@ -143,6 +145,7 @@ class RegionsFromMasks(io.ComfyNode):
             description="Turn painted masks into regions: a batch of masks, a list of masks, or "
             "both. One region per mask, in order.",
             is_input_list=True,
+            **newer("regional prompter", "mask to region", "attention couple mask"),
             inputs=[
                 io.Mask.Input(
                     "masks",

@@ -6,16 +6,25 @@ from comfy_api.latest import io
 
 from ..attention.rules import RCAC, RPG, Dense, Joint, LaRender, Omost, RCACLiteral
 from ..attention.rules.larender import SCHEDULES, Schedule
+from .newer import newer
 from .types import CATEGORY, RuleSocket
 
 
-def rule_schema(name: str, title: str, description: str, inputs: list[io.Input]) -> io.Schema:
-    """Schema of a node whose only output is a rule."""
+def rule_schema(
+    name: str,
+    title: str,
+    description: str,
+    inputs: list[io.Input],
+    *,
+    experimental: bool = False,
+) -> io.Schema:
+    """Schema of a node whose only output is a rule; experimental: for comparison, may go."""
     return io.Schema(
         node_id=f"RegionalDiT_Rule{name}",
         display_name=f"Rule: {title}",
         category=f"{CATEGORY}/rules",
         description=description,
+        **newer(f"{title} attention", "regional attention rule", experimental=experimental),
         inputs=inputs,
         outputs=[RuleSocket.Output(display_name="rule")],
     )
@@ -52,6 +61,7 @@ class RCACLiteralRule(io.ComfyNode):
             "equation of arXiv 2501.07070 is printed. Outside its region a prompt then adds the "
             "mean of its values to every token. The paper's code does not do this.",
             [],
+            experimental=True,
         )
 
     @classmethod

@@ -9,6 +9,7 @@ from ..attention.errors import RegionError
 from ..attention.regions import MAX_REGIONS
 from ..attention.sketch import MAX_COLORS, Sketch, read_sketch
 from ..attention.sketch_legend import parse_color, parse_legend
+from .newer import newer
 from .phrase_picture import TableRow, draw_regions
 from .types import CATEGORY, Regions
 
@@ -24,6 +25,7 @@ class RegionsFromSketch(io.ComfyNode):
             category=CATEGORY,
             description="Turn a colour-coded sketch into regions: one colour per region, white is "
             "background. Scribbles, soft edges and compressed pictures will do.",
+            **newer("color mask", "regional prompt by color", "segmentation colors"),
             inputs=[
                 io.Image.Input("image", tooltip="The sketch. The first picture of a batch counts."),
                 io.String.Input(

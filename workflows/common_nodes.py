@@ -52,6 +52,15 @@ def add_planner(graph: Graph, sentence: str, n: int, split: Node, **settings: An
     )
 
 
+def add_simple(graph: Graph, model: Output, clip: Output, lines: str, **settings: Any) -> Node:
+    """Regional prompting in one node, with room for the report below."""
+    return graph.node(
+        "RegionalDiT_RegionalPrompt",
+        inputs={"model": model, "clip": clip, "prompts": lines, **settings},
+        picture_px=REPORT_PX,
+    )
+
+
 def add_conditioning(
     graph: Graph,
     clip: Output,
@@ -138,9 +147,9 @@ def add_image(
     return add_images(graph, {name: (model, conditioning)}, latent, vae, **settings)[name]
 
 
-def add_saved(graph: Graph, image: Node, prefix: str, picture_px: int, title: str = "") -> None:
+def add_saved(graph: Graph, image: Node, prefix: str, picture_px: int, title: str = "") -> Node:
     """The node that saves and shows an image."""
-    graph.node(
+    return graph.node(
         "SaveImage",
         title,
         inputs={"images": image.out("IMAGE"), "filename_prefix": prefix},

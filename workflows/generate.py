@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,18 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from ablation_graphs import ABLATIONS, build_ablation
+from blueprint_graphs import BLUEPRINTS, blueprint
 from demo_graphs import (
     TINY_FLUX,
     Demo,
     DemoSketch,
     Drawn,
+    Simple,
     build_demo,
     build_demo_sketch,
     build_drawn,
+    build_simple,
 )
 from hunyuan_graphs import Hunyuan, build_hunyuan
 from joint_graphs import JointRegions, build_joint
-from joint_models import FLUX, QWEN, SD35
+from joint_models import FLUX, QWEN, SD35, Z_IMAGE
 from lora_graphs import RegionLoras, build_region_loras
 from node_schemas import Schemas
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
@@ -43,6 +47,7 @@ from sketch_picture import write_sketch
 from ui_graph import Graph
 
 FOLDER = Path(__file__).resolve().parent
+SUBGRAPHS = FOLDER.parent / "subgraphs"  # where ComfyUI looks for blueprints
 
 _TWO = Demo(
     sentence="a red circle on the left and a blue square on the right, black background",
@@ -97,6 +102,15 @@ LORAS = {
         ),
         loras=("demo striped", "demo outlined"),
     ),
+}
+
+TWO_SHAPES = Simple(
+    lines="a red circle on black background @ left\na blue square on black background @ right",
+    global_prompt="a red circle and a blue square on black background",
+)
+SIMPLE = {
+    "simple_2_regions": TWO_SHAPES,
+    "simple_2_regions.app": replace(TWO_SHAPES, as_app=True),
 }
 
 # The paper (arXiv 2501.07070) compares with "couple" in two regions, so that one has it.
@@ -181,6 +195,17 @@ JOINT = {
         "photograph",
         "qwen_image/2_regions",
     ),
+    "qwen_image_eligen": JointRegions(
+        QWEN, 1, 2,
+        "a girl in a white dress on the left and a boy in a green coat on the right, photograph",
+        "qwen_image/eligen", with_eligen=True,
+    ),
+    "z_image_2_regions": JointRegions(
+        Z_IMAGE, 1, 2,
+        "an old fisherman in a yellow raincoat on the left and a lighthouse on the right, "
+        "photograph",
+        "z_image/2_regions",
+    ),
 }  # fmt: skip
 SKETCH_PROMPT = (
     "A quiet meadow at sunrise with a white goat, a red wooden barn and a tall green tree, "
@@ -197,6 +222,7 @@ WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_demo_sketch, sketch=s) for name, s in DEMO_SKETCHES.items()},
     **{name: partial(build_drawn, drawn=drawn) for name, drawn in DRAWINGS.items()},
     **{name: partial(build_region_loras, setting=s) for name, s in LORAS.items()},
+    **{name: partial(build_simple, simple=simple) for name, simple in SIMPLE.items()},
     **{name: partial(build_hunyuan, setting=h) for name, h in HUNYUANS.items()},
     **{name: partial(BUILD_COMPARISON[name], setting=c) for name, c in COMPARISONS.items()},
     **{name: partial(build_joint, setting=j) for name, j in JOINT.items()},
@@ -205,6 +231,14 @@ WORKFLOWS: dict[str, Callable[[Schemas], Graph]] = {
     **{name: partial(build_sketch, setting=s) for name, s in SKETCHES.items()},
     **{name: partial(build_ablation, setting=a) for name, a in ABLATIONS.items()},
 }
+
+
+def ui_folder(name: str) -> str:
+    """Where a UI file lies: comparisons for the paper's sake are no templates to start from.
+
+    ComfyUI's template browser lists the files of ``workflows/`` itself and of no folder below.
+    """
+    return "ablations/" if name in ABLATIONS else ""
 
 
 def load_nodes() -> dict[str, Any]:
@@ -254,11 +288,20 @@ def build_files(schemas: Schemas) -> dict[str, str]:
     for name, build in WORKFLOWS.items():
         graph = build(schemas)
         for path, content in (
-            (f"{name}.json", graph.to_ui(name)),
+            (f"{ui_folder(name)}{name}.json", graph.to_ui(name)),
             (f"api/{name}.json", graph.to_api()),
         ):
             files[path] = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return files
+
+
+def build_blueprints(schemas: Schemas) -> dict[str, str]:
+    """File name -> content, for all of ``subgraphs/``."""
+    return {
+        f"{name}.json": json.dumps(blueprint(name, build(schemas)), indent=2, ensure_ascii=False)
+        + "\n"
+        for name, build in BLUEPRINTS.items()
+    }
 
 
 def main() -> None:
@@ -272,9 +315,13 @@ def main() -> None:
     import host
 
     host.load()
-    for path, content in build_files(load_schemas()).items():
+    schemas = load_schemas()
+    for path, content in build_files(schemas).items():
         (FOLDER / path).write_text(content, encoding="utf-8")
         sys.stdout.write(f"wrote workflows/{path}\n")
+    for path, content in build_blueprints(schemas).items():
+        (SUBGRAPHS / path).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"wrote subgraphs/{path}\n")
     write_sketch(FOLDER / SKETCH_FILE)
     if options.pictures:
         import graph_pictures
@@ -289,8 +336,10 @@ def main() -> None:
             loras=tuple(LORAS),
             sketches=tuple(DEMO_SKETCHES),
         )
-        graphs = (*JOINT, *SKETCHES, *ABLATIONS, *REGION_DEMOS, *REGION_JOINT)
+        graphs = (*JOINT, *SKETCHES, *REGION_DEMOS, *REGION_JOINT, "simple_2_regions")
         graph_pictures.write_graphs(FOLDER, graphs, REGION_DEMOS)
+        shutil.copy(FOLDER / "simple_2_regions.jpg", FOLDER / "simple_2_regions.app.jpg")
+        graph_pictures.write_graphs(FOLDER / "ablations", tuple(ABLATIONS))
 
 
 if __name__ == "__main__":

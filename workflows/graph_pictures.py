@@ -24,6 +24,7 @@ from workflow_pictures import PREVIEW, needed_by
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE_FILE = "example.png"  # comes with ComfyUI
+SAVED = "Save Image"  # title of the node with the picture, where a workflow runs whole
 WIDTH_PX = 1600
 MAX_BYTES = 190_000
 TIMEOUT_S = 900
@@ -56,14 +57,17 @@ def write_graphs(folder: Path, names: Sequence[str], runnable: Collection[str] =
             client = Client(server.url, progress)
             jobs: list[dict[str, Any]] = []
             for name in names:
-                workflow = json.loads((folder / "api" / f"{name}.json").read_text("utf-8"))
+                workflow = json.loads((HERE / "api" / f"{name}.json").read_text("utf-8"))
                 shown = out / name
-                images = {PREVIEW: str(shown / f"{PREVIEW}.png")}
                 if name in runnable:
+                    images = {PREVIEW: str(shown / f"{PREVIEW}.png")}
                     client.run(workflow, shown)
                     images |= saved_by(workflow, shown)
-                else:
-                    client.run(needed_by(workflow, PREVIEW), shown)
+                else:  # without a preview of regions it needs no weights from elsewhere
+                    title = PREVIEW if needed_by(workflow, PREVIEW) else SAVED
+                    client.run(needed_by(workflow, title), shown)
+                    (picture,) = shown.rglob("*.png")
+                    images = {title: str(picture)}
                 jobs.append(
                     {
                         "workflow": str(folder / f"{name}.json"),

@@ -18,6 +18,7 @@ from node_schemas import Schemas
 from ui_graph import Graph, Node, Output
 
 LORA = ("realism_lora_comfy_converted.safetensors", "XLabs-AI/flux-lora-collection")
+ELIGEN = ("qwen_image_eligen_v2.safetensors", "DiffSynth-Studio/Qwen-Image-EliGen-V2")
 CONTROLNET = ("flux-canny-controlnet-v3.safetensors", "XLabs-AI/flux-controlnet-collections")
 
 
@@ -31,6 +32,7 @@ class JointRegions:
     sentence: str
     prefix: str
     with_lora_and_controlnet: bool = False
+    with_eligen: bool = False
     seed: int = 1
 
 
@@ -48,16 +50,11 @@ def build_joint(schemas: Schemas, setting: JointRegions) -> Graph:
             "regions. Both act on regional and global text alike.\n\n"
         )
     graph.column("Model and canvas", 400, GREY)
+    title = f"## {checkpoint.title}, {n} regions{', LoRA and ControlNet' if extra else ''}"
+    about = _about_eligen() if setting.with_eligen else _about_bind(checkpoint)
     graph.note(
-        f"## {checkpoint.title}, {n} regions{', LoRA and ControlNet' if extra else ''}\n"
-        f"{checkpoint.where()}\n\n{extra}"
-        "The rule is the default, **bind**: each region's text and image see each other, the "
-        "global prompt keeps its share (*base_ratio*), the image stays open to itself except in "
-        "the middle layers during the first fifth of the denoising.\n\n"
-        "- Change the sentence in *LLM Progressive Prompt*, or name an endpoint there.\n"
-        "- If borders show connect *Rule: Bind* with *release_at* 0.5.\n"
-        "- *Rule: RPF* is the paper's rule (arXiv 2411.02395) with its published presets."
-        + ("\n- *trim_padding* in *Regional Conditioning* is faster." if checkpoint.pads else ""),
+        f"{title}{', EliGen' if setting.with_eligen else ''}\n"
+        f"{checkpoint.where()}\n\n{extra}{about}",
         NOTE_PX + 25 * len(checkpoint.files) + (60 if extra else 0),
     )
     models = add_models(graph, checkpoint)
@@ -65,6 +62,9 @@ def build_joint(schemas: Schemas, setting: JointRegions) -> Graph:
     if setting.with_lora_and_controlnet:
         lora = graph.node("LoraLoader", inputs={"model": model, "clip": clip, "lora_name": LORA[0]})
         model, clip = lora.out("MODEL"), lora.out("CLIP")
+    if setting.with_eligen:
+        lora = graph.node("LoraLoaderModelOnly", inputs={"model": model, "lora_name": ELIGEN[0]})
+        model = lora.out("MODEL")
     latent = add_joint_latent(graph, checkpoint)
     split = add_regions(graph, setting.rows, setting.columns)
     graph.column("Prompts", 430, GREEN)
@@ -73,13 +73,42 @@ def build_joint(schemas: Schemas, setting: JointRegions) -> Graph:
     )
     graph.column("Regional prompting", 430, VIOLET)
     conditioning = add_conditioning(graph, clip, split, plan=plan.out("plan"))
-    patch = add_patch(graph, model, conditioning, latent=latent.out("LATENT"))
+    rule = {}
+    if setting.with_eligen:
+        rule = {"rule": graph.node("RegionalDiT_RuleEliGen").out("rule")}
+    patch = add_patch(graph, model, conditioning, latent=latent.out("LATENT"), **rule)
     if setting.with_lora_and_controlnet:
         conditioning = _add_controlnet(graph, models.vae, conditioning)
     add_picture(
         graph, checkpoint, models, patch, conditioning, latent, setting.prefix, seed=setting.seed
     )
     return graph
+
+
+def _about_bind(checkpoint: Checkpoint) -> str:
+    """What the note says of the default rule."""
+    return (
+        "The rule is the default, **bind**: each region's text and image see each other, the "
+        "global prompt keeps its share (*base_ratio*), the image stays open to itself except in "
+        "the middle layers during the first fifth of the denoising.\n\n"
+        "- Change the sentence in *LLM Progressive Prompt*, or name an endpoint there.\n"
+        "- If borders show connect *Rule: Bind* with *release_at* 0.5.\n"
+        "- *Rule: RPF* is the paper's rule (arXiv 2411.02395) with its published presets."
+        + ("\n- *trim_padding* in *Regional Conditioning* is faster." if checkpoint.pads else "")
+    )
+
+
+def _about_eligen() -> str:
+    """What the note says of EliGen's rule and LoRA."""
+    return (
+        f"The LoRA is **{ELIGEN[0]}**, the file *model.safetensors* of "
+        f"[{ELIGEN[1]}](https://huggingface.co/{ELIGEN[1]}) under this name in *models/loras*. It "
+        "was trained for the attention of **Rule: EliGen** (arXiv 2501.01097): every place sees "
+        "the global prompt, its regional prompts and the whole image.\n\n"
+        "- Change the sentence in *LLM Progressive Prompt*; for free boxes put the *Region Editor* "
+        "in place of the split.\n"
+        "- Without the LoRA, disconnect the rule: the default needs no training."
+    )
 
 
 def _add_controlnet(graph: Graph, vae: Output, conditioning: Node) -> Node:

@@ -24,6 +24,8 @@ class Checkpoint:
         guidance: of FluxGuidance, or None where the model has no such input.
         shift: (node, value) of the sigma shift that its own workflow sets, or None.
         pads: whether its text encoder fills short prompts up to hundreds of tokens.
+        clip_type: of CLIPLoader, where the text encoder is a file of its own.
+        sampler: sampler and scheduler of the KSampler.
     """
 
     title: str
@@ -34,6 +36,8 @@ class Checkpoint:
     guidance: float | None = None
     shift: tuple[str, float] | None = None
     pads: bool = False
+    clip_type: str = ""
+    sampler: tuple[str, str] = ("euler", "sgm_uniform")
 
     @property
     def negative_prompt(self) -> str:
@@ -88,7 +92,18 @@ QWEN = Checkpoint(
         ("qwen_2.5_vl_7b_fp8_scaled.safetensors", "text_encoders", 9.4, QWEN_SOURCE),
         ("qwen_image_vae.safetensors", "vae", 0.25, QWEN_SOURCE),
     ),
-    steps=20, cfg=2.5, size_px=1328, shift=("ModelSamplingAuraFlow", 3.1),
+    steps=20, cfg=2.5, size_px=1328, shift=("ModelSamplingAuraFlow", 3.1), clip_type="qwen_image",
+)  # fmt: skip
+Z_IMAGE_SOURCE = "Comfy-Org/z_image_turbo"
+Z_IMAGE = Checkpoint(
+    "Z-Image Turbo",
+    (
+        ("z_image_turbo_bf16.safetensors", "diffusion_models", 12.3, Z_IMAGE_SOURCE),
+        ("qwen_3_4b.safetensors", "text_encoders", 8.0, Z_IMAGE_SOURCE),
+        ("ae.safetensors", "vae", 0.33, Z_IMAGE_SOURCE),
+    ),
+    steps=8, cfg=1.0, shift=("ModelSamplingAuraFlow", 3.0), clip_type="lumina2",
+    sampler=("res_multistep", "simple"),
 )  # fmt: skip
 
 
@@ -114,7 +129,9 @@ def add_models(graph: Graph, checkpoint: Checkpoint) -> LoadedModels:
             encoders = {"clip_name1": texts[0], "clip_name2": texts[1], "type": "flux"}
             text = graph.node("DualCLIPLoader", inputs=encoders)
         else:
-            text = graph.node("CLIPLoader", inputs={"clip_name": texts[0], "type": "qwen_image"})
+            text = graph.node(
+                "CLIPLoader", inputs={"clip_name": texts[0], "type": checkpoint.clip_type}
+            )
         clip = text.out("CLIP")
         vae = graph.node("VAELoader", inputs={"vae_name": autoencoder}).out("VAE")
     if checkpoint.shift is not None:
@@ -157,7 +174,11 @@ def add_picture(
             "FluxGuidance", inputs={"conditioning": positive, "guidance": checkpoint.guidance}
         )
         settings["positive"] = guided.out("CONDITIONING")
-    sampling = {"steps": checkpoint.steps, "cfg": checkpoint.cfg, **settings}
+    sampler, scheduler = checkpoint.sampler
+    sampling = {
+        "steps": checkpoint.steps, "cfg": checkpoint.cfg,
+        "sampler_name": sampler, "scheduler": scheduler, **settings,
+    }  # fmt: skip
     image = add_image(graph, patch.out("model"), conditioning, latent, models.vae, **sampling)
     graph.column("Picture", 480, BLUE)
     add_saved(graph, image, prefix, 480)

@@ -7,11 +7,14 @@ order and types all come from the nodes' own schemas, so a changed node shows up
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from model_files import MODEL_FILES
 from node_schemas import Schemas, default_value, has_seed_control, input_specs, is_widget
 
 SEED_CONTROL = "fixed"
@@ -31,7 +34,13 @@ GROUP_PADDING_PX = 16
 VIEW_PX, VIEW_CORNER_PX, MIN_SCALE = (1780, 790), (80, 150), 0.6
 GROUP_TITLE_PX = 44
 
-_FILE_NAMESPACE = uuid.UUID("5d6a3f0e-6a0c-4c55-9d7e-2f6f0f1f4f5e")
+# What the manager needs to install the pack of a missing node, and which host a file is for.
+_PROJECT = (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+PREFIX, PACK_ID, CORE_ID = "RegionalDiT_", "regional-dit", "comfy-core"
+PACK_VERSION = re.search(r'^version = "(.+)"$', _PROJECT, re.M)[1]  # type: ignore[index]
+CORE_VERSION = re.search(r'^requires-comfyui = ">=(.+)"$', _PROJECT, re.M)[1]  # type: ignore[index]
+
+FILE_NAMESPACE = uuid.UUID("5d6a3f0e-6a0c-4c55-9d7e-2f6f0f1f4f5e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,22 @@ class Column:
     nodes: list[Node] = field(default_factory=list)
 
 
+def node_properties(node: Node) -> dict[str, Any]:
+    """What the editor is told about a node: its pack, and where its files can be downloaded."""
+    ours = node.class_type.startswith(PREFIX)
+    properties: dict[str, Any] = {
+        "cnr_id": PACK_ID if ours else CORE_ID,
+        "ver": PACK_VERSION if ours else CORE_VERSION,
+        "Node name for S&R": node.class_type,
+    }
+    models = [
+        {"name": value, "url": MODEL_FILES[value][1], "directory": MODEL_FILES[value][0]}
+        for value in node.inputs.values()
+        if isinstance(value, str) and value in MODEL_FILES
+    ]
+    return {**properties, "models": models} if models else properties
+
+
 class Graph:
     """A workflow that is being built, column by column from left to right."""
 
@@ -77,6 +102,7 @@ class Graph:
         self._columns: list[Column] = []
         self._notes: list[tuple[Node, str]] = []
         self._nodes: dict[int, Node] = {}
+        self._app: dict[str, Any] = {}
 
     def column(self, title: str, width: int, color: str) -> None:
         """Start a column; the nodes that follow go into it."""
@@ -126,6 +152,16 @@ class Graph:
         node = Node(self._next_id(), class_type, title or schema["display_name"], schema, filled)
         return self._place(node, height)
 
+    def as_app(self, inputs: Sequence[tuple[Node, str]], outputs: Sequence[Node]) -> None:
+        """Open the file as an app: a form of these widgets, and what these nodes show."""
+        self._app = {
+            "linearMode": True,
+            "linearData": {
+                "inputs": [[str(node.node_id), widget] for node, widget in inputs],
+                "outputs": [str(node.node_id) for node in outputs],
+            },
+        }
+
     def to_api(self) -> dict[str, Any]:
         """The API format: node id -> class, inputs by name, title."""
         api = {}
@@ -168,7 +204,7 @@ class Graph:
         for node, text in self._notes:
             nodes[node.node_id]["widgets_values"] = [text]
         return {
-            "id": str(uuid.uuid5(_FILE_NAMESPACE, name)),
+            "id": str(uuid.uuid5(FILE_NAMESPACE, name)),
             "revision": 0,
             "last_node_id": len(nodes),
             "last_link_id": len(links),
@@ -176,7 +212,7 @@ class Graph:
             "links": links,
             "groups": [self._ui_group(i, c) for i, c in enumerate(self._columns, 1)],
             "config": {},
-            "extra": {"ds": self._view(), "workflowRendererVersion": "LG"},
+            "extra": {"ds": self._view(), "workflowRendererVersion": "LG", **self._app},
             "version": 0.4,
         }
 
@@ -218,7 +254,7 @@ class Graph:
             return {**ui, "color": "#432", "bgcolor": "#653"}
         if node.title == node.schema["display_name"]:
             del ui["title"]
-        ui["properties"] = {"Node name for S&R": node.class_type}
+        ui["properties"] = node_properties(node)
         sockets, widget_sockets = [], []
         for name, (type_, options, optional) in input_specs(node.schema).items():
             socket: dict[str, Any] = {"name": name}

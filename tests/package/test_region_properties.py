@@ -15,7 +15,8 @@ from regional_dit.attention.regions import Box, Region, RegionSet
 from regional_dit.attention.split import split_canvas
 from regional_dit.attention.step import Step
 from regional_dit.attention.tokens import TokenGrid, require_visible, token_ownership
-from regional_dit.nodes.plan_regions import box_fractions, drawn_mask, shape_of
+from regional_dit.nodes.boxes import layout_regions
+from regional_dit.nodes.plan_regions import drawn_mask, shape_of
 from regional_dit.nodes.prompt_sources import parse_weights
 from regional_dit.nodes.region_schedule import RegionScheduleNode
 from regional_dit.nodes.regions import RegionsFromMasks
@@ -103,12 +104,13 @@ def test_any_mask_is_drawn_in_the_editor_or_refused(mask: torch.Tensor) -> None:
 def test_any_bounding_boxes_are_fractions_or_refused(found: object, width: int, height: int):
     RAN["examples"] += 1
     try:
-        result = box_fractions(found, width, height)
+        result = layout_regions(found, width, height)
     except RegionalError as error:
         assert is_a_sentence(error)
         return
-    for x0, y0, x1, y1 in result:
-        check_regions(RegionSet((Region(Box(x0, y0, x1, y1)),)))
+    for region in result:
+        assert region.box is not None
+        check_regions(RegionSet((Region(Box(*region.box)),)))
 
 
 @given(number_texts, st.integers(1, 3), grids())

@@ -33,11 +33,13 @@ def run(plan_json: str = TWO, **inputs: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def test_drawing_becomes_regions() -> None:
-    (regions, plan, text, masks, weights), message = run()
+    (regions, plan, text, masks, weights, boxes, elements), message = run()
     assert [region.weight for region in regions.regions] == [1.5, 1.0]
     assert Plan.from_json(text) == plan == Plan.from_json(TWO)
     assert masks.shape == (2, 512, 512)
     assert masks[:, 256, 200].tolist() == [0.0, 1.0], "the second one lies in front"
+    assert [box["metadata"]["desc"] for box in boxes[0]] == ["a red circle", "a blue square"]
+    assert elements[1]["bbox"] == [0, 250, 1000, 1000]
     assert message["taken"] is False and message["canvas_px"] == [512, 512]
     assert weights.shape[-1] == 3 and weights.shape[1] == weights.shape[2]
     blue = weights[0, 10, -10]
@@ -45,7 +47,9 @@ def test_drawing_becomes_regions() -> None:
 
 
 def test_weights_show_the_token_grid() -> None:
-    (_, _, _, _, weights), message = run(token_px=64, latent={"samples": torch.zeros(1, 4, 32, 96)})
+    (_, _, _, _, weights, *_), message = run(
+        token_px=64, latent={"samples": torch.zeros(1, 4, 32, 96)}
+    )
     assert message["canvas_px"] == [768, 256]
     assert weights.shape[1:3] == (256, 768), "4 x 12 tokens of 64 pixels"
 
@@ -102,14 +106,23 @@ def test_masks_and_boxes_give_the_shapes() -> None:
     assert regions.regions[0].shape.max() == pytest.approx(0.7), "the mask itself, not its cells"
 
 
+def test_descriptions_are_prompts_where_there_are_none() -> None:
+    elements = [{"type": "obj", "bbox": [0, 0, 500, 1000], "desc": "a tree"}] * 3
+    (_, plan, *_), _ = run(boxes=elements)
+    assert [r.prompt() for r in plan.regions] == ["a red circle", "a blue square", "a tree"]
+    assert plan.regions[0].box == (0, 0, 1, 0.5)
+    (_, plan, *_), _ = run("", boxes=elements)
+    assert [r.prompt() for r in plan.regions] == ["a tree"] * 3
+
+
 @pytest.mark.parametrize(
     ("boxes", "said"),
     [
-        ("x", "expected x, y, width and height"),
-        ([{"x": 1}], "expected x, y, width and height"),
+        ("x", "not valid JSON"),
+        ([{"x": 1}], "expected boxes with x, y, width and height"),
         ({"x": 900, "y": 0, "width": 5, "height": 5}, "lies outside the canvas of 512 x 512"),
         ({"x": 0, "y": 0, "width": -5, "height": 5}, "is empty or lies outside"),
-        ([[{"x": 0, "y": 0, "width": float("nan"), "height": 5}]], "is empty or lies outside"),
+        ([[{"x": 0, "y": 0, "width": float("nan"), "height": 5}]], "expected boxes with x"),
     ],
 )
 def test_bad_boxes(boxes: Any, said: str) -> None:

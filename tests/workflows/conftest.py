@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+FILES = {p.stem: p for p in (*FOLDER.glob("*.json"), *FOLDER.glob("ablations/*.json"))}
+NAMES = sorted(FILES)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,7 +41,13 @@ def schemas(generate: ModuleType) -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def ui(name: str) -> dict[str, Any]:
     """A shipped workflow in the UI format."""
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(FILES[name].read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def picture(name: str) -> Path:
+    """The picture beside it."""
+    return FILES[name].with_suffix(".jpg")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import combinations
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +21,24 @@ MODEL_FILES = {
     "DualCLIPLoader": ("clip_name1", "clip_name2"),
     "VAELoader": ("vae_name",),
     "LoraLoader": ("lora_name",),
+    "LoraLoaderModelOnly": ("lora_name",),
     "ControlNetLoader": ("control_net_name",),
+}
+MODEL_FOLDERS = {
+    "CheckpointLoaderSimple": ("checkpoints",),
+    "UNETLoader": ("diffusion_models",),
+    "CLIPLoader": ("text_encoders",),
+    "DualCLIPLoader": ("text_encoders",),
+    "VAELoader": ("vae",),
+    "LoraLoader": ("loras",),
+    "LoraLoaderModelOnly": ("loras",),
+    "ControlNetLoader": ("controlnet",),
 }
 FILES = {**MODEL_FILES, "LoadImage": ("image",)}
 OWN = (
     "demo",
     "drawn",
+    "simple",
     "ablation_demo",
     "region_",
     "lora_demo",
@@ -215,11 +228,50 @@ def test_a_note_says_what_it_shows(ui: dict[str, Any]) -> None:
     assert 3 <= len(lines) <= 10
 
 
-def test_picture_beside_each_workflow(repo: Path, name: str) -> None:
+def test_picture_beside_each_workflow(picture: Path) -> None:
     from PIL import Image
 
     # The template browser asks for NAME.jpg of a pack's workflow and for no other suffix.
-    path = repo / "workflows" / f"{name}.jpg"
-    assert path.stat().st_size <= 200_000
-    with Image.open(path) as picture:
-        assert min(picture.size) >= 300
+    assert picture.stat().st_size <= 200_000
+    with Image.open(picture) as shown:
+        assert min(shown.size) >= 300
+
+
+def test_an_app_asks_for_widgets_and_shows_pictures(name: str, ui: dict[str, Any]) -> None:
+    assert ("linearMode" in ui["extra"]) == name.endswith(".app")
+    if not name.endswith(".app"):
+        return
+    assert ui["extra"]["linearMode"] is True
+    nodes = {str(node["id"]): node for node in ui["nodes"]}
+    data = ui["extra"]["linearData"]
+    assert len(data["inputs"]) >= 2
+    for node_id, widget in data["inputs"]:
+        assert {"name": widget} in [s.get("widget") for s in nodes[node_id]["inputs"]]
+    assert [nodes[node_id]["type"] for node_id in data["outputs"]] == ["SaveImage"]
+
+
+def test_comparisons_are_no_templates(name: str, repo: Path) -> None:
+    shown = (repo / "workflows" / f"{name}.json").exists()
+    assert shown == (not name.startswith("ablation"))
+
+
+def test_missing_packs_and_files_can_be_had(name: str, ui: dict[str, Any], repo: Path) -> None:
+    """What the editor and the manager read to offer a download."""
+    version = re.search(r'^version = "(.+)"$', (repo / "pyproject.toml").read_text("utf-8"), re.M)
+    for node in ui["nodes"]:
+        if node["type"] in NOTES:
+            continue
+        properties = node["properties"]
+        ours = node["type"].startswith("RegionalDiT_")
+        assert properties["cnr_id"] == ("regional-dit" if ours else "comfy-core")
+        assert version and (not ours or properties["ver"] == version[1])
+        if node["type"] not in MODEL_FILES:
+            assert "models" not in properties
+            continue
+        (model,) = properties["models"]
+        assert model["name"] in node["widgets_values"]
+        assert model["directory"] in MODEL_FOLDERS[node["type"]]
+        assert re.fullmatch(
+            r"https://huggingface\.co/[\w.-]+/[\w.-]+/resolve/main/(\S+/)?\S+\.safetensors",
+            model["url"],
+        ), name

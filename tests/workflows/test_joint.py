@@ -5,9 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import pytest
-
-KIND = ("flux", "sd35", "qwen_image")
+KIND = ("flux", "sd35", "qwen_image", "z_image")
 PREFIX = "RegionalDiT_"
 
 
@@ -28,10 +26,13 @@ def note(ui: dict[str, Any]) -> str:
 
 def test_settings_of_the_model(name: str, api: dict[str, Any]) -> None:
     _, sampler = only(api, "KSampler")
-    assert (sampler["sampler_name"], sampler["scheduler"]) == ("euler", "sgm_uniform")
+    z_image = name.startswith("z_image")
+    wanted = ("res_multistep", "simple") if z_image else ("euler", "sgm_uniform")
+    assert (sampler["sampler_name"], sampler["scheduler"]) == wanted
     _, latent = only(api, "EmptySD3LatentImage")
     steps, cfg, size = {
         "flux": (24, 1.0, 1024), "sd35": (28, 4.5, 1024), "qwen": (20, 2.5, 1328),
+        "z": (8, 1.0, 1024),
     }[name.split("_")[0]]  # fmt: skip
     if name.endswith("sketch"):
         steps = 32
@@ -47,18 +48,22 @@ def test_settings_of_the_model(name: str, api: dict[str, Any]) -> None:
         assert sampler["positive"] == [node, 0]
 
 
-@pytest.mark.parametrize(
-    ("kind", "node", "shift"),
-    [("sd35", "ModelSamplingSD3", 3.0), ("qwen_image", "ModelSamplingAuraFlow", 3.1)],
-)
-def test_shift_of_the_model(
-    name: str, api: dict[str, Any], kind: str, node: str, shift: float
-) -> None:
-    assert (node in classes(api)) == name.startswith(kind)
-    if name.startswith(kind):
+SHIFTS = {
+    "sd35": ("ModelSamplingSD3", 3.0),
+    "qwen_image": ("ModelSamplingAuraFlow", 3.1),
+    "z_image": ("ModelSamplingAuraFlow", 3.0),
+}
+
+
+def test_shift_of_the_model(name: str, api: dict[str, Any]) -> None:
+    node, shift = next((SHIFTS[kind] for kind in SHIFTS if name.startswith(kind)), ("", 0.0))
+    shifting = {node for node, _ in SHIFTS.values()}
+    assert classes(api) & shifting == ({node} if node else set())
+    if node:
         shifted, inputs = only(api, node)
         assert inputs["shift"] == shift
-        assert only(api, f"{PREFIX}PatchCrossAttention")[1]["model"] == [shifted, 0]
+        taker = "LoraLoaderModelOnly" if name.endswith("eligen") else f"{PREFIX}PatchCrossAttention"
+        assert only(api, taker)[1]["model"] == [shifted, 0]
 
 
 def test_note_names_every_file_and_the_rule(
@@ -74,8 +79,10 @@ def test_note_names_every_file_and_the_rule(
     assert text.count("https://huggingface.co/") == len(files)
     sketched = name.endswith("sketch")
     assert ("**Attention Specialty Tuning**" in text) == sketched
-    assert ("**bind**" in text) == (not sketched)
-    assert ("rule" in only(api, f"{PREFIX}PatchCrossAttention")[1]) == sketched
+    eligen = name.endswith("eligen")
+    assert ("**Rule: EliGen**" in text) == eligen
+    assert ("**bind**" in text) == (not sketched and not eligen)
+    assert ("rule" in only(api, f"{PREFIX}PatchCrossAttention")[1]) == (sketched or eligen)
 
 
 def test_one_prompt_per_region(name: str, generate: ModuleType) -> None:
@@ -107,6 +114,16 @@ def test_lora_and_controlnet_lie_on_the_way(name: str, api: dict[str, Any]) -> N
     assert (applied["positive"], applied["negative"]) == ([conditioning, 1], [conditioning, 2])
     assert only(api, "FluxGuidance")[1]["conditioning"] == [net, 0]
     assert only(api, "KSampler")[1]["negative"] == [net, 1]
+
+
+def test_eligen_has_its_lora_and_its_rule(name: str, api: dict[str, Any]) -> None:
+    assert ("LoraLoaderModelOnly" in classes(api)) == (name == "qwen_image_eligen")
+    if name == "qwen_image_eligen":
+        lora, inputs = only(api, "LoraLoaderModelOnly")
+        assert inputs["model"] == [only(api, "ModelSamplingAuraFlow")[0], 0]
+        rule, _ = only(api, f"{PREFIX}RuleEliGen")
+        patch = only(api, f"{PREFIX}PatchCrossAttention")[1]
+        assert (patch["model"], patch["rule"]) == ([lora, 0], [rule, 0])
 
 
 def test_a_sketch_leads_to_the_rule(name: str, api: dict[str, Any]) -> None:

@@ -38,7 +38,9 @@ def runner(
         monkeypatch.setitem(nodes, node, stand_in)
     loras = tmp_path / "loras"
     loras.mkdir()
-    tiny_loaders.write_lora(loras / importlib.import_module("joint_graphs").LORA[0])
+    graphs = importlib.import_module("joint_graphs")
+    tiny_loaders.write_lora(loras / graphs.LORA[0], "Flux")
+    tiny_loaders.write_lora(loras / graphs.ELIGEN[0], "Qwen-Image")
     monkeypatch.setitem(
         folder_paths.folder_names_and_paths, "loras", ([str(loras)], {".safetensors"})
     )
@@ -53,7 +55,8 @@ def test_runs_and_follows_the_regions(name: str, api: dict[str, Any], runner: Ru
     (report,) = shown[patch]["text"]
     family = FAMILIES[name.split("_")[0]]
     assert family in report
-    wanted = "attention specialty tuning" if "sketch" in name else "bind"
+    special = {"sketch": "attention specialty tuning", "eligen": "eligen"}
+    wanted = special.get(name.rpartition("_")[2], "bind")
     assert wanted in report.lower(), report
     regional = runner.picture(shown[save])
     assert regional.shape == (SIZE_PX, SIZE_PX, 3)

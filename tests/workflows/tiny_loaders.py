@@ -21,7 +21,7 @@ from comfy.ldm.flux.controlnet import ControlNetFlux
 from comfy.ldm.wan.vae import WanVAE
 from tiny_flux_clip import CLIP_G_DIM, CLIP_L_DIM, SD3_DIM, TEXT_ENCODERS
 from tiny_joint import TINY, TinyJoint
-from tiny_joint_models import flux, qwen_image, sd3
+from tiny_joint_models import qwen_image, sd3
 
 KL = {
     "embed_dim": 16,
@@ -101,11 +101,11 @@ def control_net() -> comfy.controlnet.ControlNet:
     return comfy.controlnet.ControlNet(network, load_device=device, extra_conds=extra)
 
 
-def write_lora(path: Path) -> None:
-    """A LoRA file for all attention weights of the tiny Flux."""
+def write_lora(path: Path, family: str) -> None:
+    """A LoRA file for all attention weights of a family's tiny model."""
     tensors = {}
     generator = torch.Generator().manual_seed(7)
-    for key, weight in flux().diffusion_model.named_parameters():
+    for key, weight in model(family).model.diffusion_model.named_parameters():
         if ("attn" in key or "linear1" in key) and key.endswith(".weight") and weight.ndim == 2:
             stem = f"diffusion_model.{key.removesuffix('.weight')}"
             for part, shape in (("A", (4, weight.shape[1])), ("B", (weight.shape[0], 4))):

@@ -162,6 +162,19 @@ test("a slider that is let go ends a step", () => {
   assert.equal(model.plan.regions[0].weight, 1.2);
 });
 
+test("descriptions of connected boxes are the prompts of regions without one", () => {
+  const model = drawn();
+  model.update(1, { high_level: "" }, "prompt");
+  const { plan } = parsePlan(JSON.stringify({
+    version: 1, global_prompt: "", regions: [[0, 0, 1, 0.2], [0, 0.2, 1, 0.5], [0, 0.5, 1, 1]].map((box) => ({ high_level: "a tree", box })),
+  }));
+  model.takeShapes(plan.regions);
+  assert.deepEqual(model.plan.regions.map((r) => r.high_level), ["a red circle", "a tree", "a tree"]);
+  const steps = model.history.past.length;
+  model.takeShapes(plan.regions);
+  assert.equal(model.history.past.length, steps, "the same boxes again are no step");
+});
+
 test("connected shapes keep prompts and make new regions", () => {
   const model = drawn();
   const { plan } = parsePlan(JSON.stringify({

@@ -3,12 +3,13 @@
 import { brushGesture } from "./brush.js";
 import { dividerGesture, drawGesture, moveGesture, resizeGesture } from "./gestures.js";
 import { holdAt, hoverAt } from "./hover.js";
+import { lassoGesture, takeOutline } from "./outline.js";
 import { regionCovers } from "./region_cells.js";
 import { Snapping } from "./snapping.js";
 
 /** @typedef {import("./geometry.js").Point} Point */
 /** @typedef {import("./gestures.js").Gesture} Gesture */
-/** @typedef {"select" | "box" | "brush" | "eraser"} Tool */
+/** @typedef {"select" | "box" | "lasso" | "polygon" | "brush" | "eraser"} Tool */
 /**
  * What the view lends.
  * @typedef {object} Stage
@@ -22,6 +23,7 @@ import { Snapping } from "./snapping.js";
 
 const REACH_PX = 7;
 const CLICK_PX = 4;
+const MOST_CORNERS = 200;
 
 export class Input {
   /** @param {import("./model.js").EditorModel} model @param {Stage} stage */
@@ -32,6 +34,8 @@ export class Input {
     this.tool = "select";
     this.snapping = new Snapping(model, (px) => this.reach(px));
     this.brushRadius = 0.05;
+    /** Of the polygon that is being drawn. @type {Point[]} */
+    this.corners = [];
     /** @type {import("./scene").Marks} */
     this.marks = {};
     /** @type {Gesture | null} */
@@ -79,6 +83,8 @@ export class Input {
       return brushGesture(model, brush, stage.editPrompt);
     }
     if (this.tool === "box") return this.drawNew(p, e);
+    if (this.tool === "lasso") return lassoGesture(model, p, stage.aspect(), stage.editPrompt);
+    if (this.tool === "polygon") return this.cornerGesture(p);
     const touch = e.pointerType === "touch" ? 2 : 1;
     const { handle, divider } = holdAt(model, p, this.reach(REACH_PX * touch), e.altKey);
     if (handle) return resizeGesture(model, handle, snapping);
@@ -106,6 +112,42 @@ export class Input {
       this.stage.setTool("select");
       this.stage.editPrompt();
     });
+  }
+
+  /** A corner of the polygon, where the pointer is let go. @param {Point} p @returns {Gesture} */
+  cornerGesture(p) {
+    let at = p;
+    return {
+      atOnce: true,
+      move: (q) => {
+        at = q;
+        return { outline: [...this.corners, at] };
+      },
+      end: () => this.addCorner(at),
+    };
+  }
+
+  /** On the first corner, or twice on one place, it closes the outline. @param {Point} p */
+  addCorner(p) {
+    const { corners } = this;
+    const reach = this.reach(REACH_PX);
+    const near = (/** @type {Point} */ q) => Math.abs(p.x - q.x) <= reach.x && Math.abs(p.y - q.y) <= reach.y;
+    if (corners.length && (near(corners[0]) || near(corners[corners.length - 1]))) {
+      if (corners.length >= 3) this.closeOutline();
+    } else if (corners.length < MOST_CORNERS) corners.push(p);
+  }
+
+  /** The corners so far become a shape; fewer than three are dropped. */
+  closeOutline() {
+    const { corners } = this;
+    this.dropCorners();
+    if (takeOutline(this.model, corners, this.stage.aspect())) this.stage.editPrompt();
+  }
+
+  dropCorners() {
+    this.corners = [];
+    this.marks = {};
+    this.stage.redraw();
   }
 
   /** @param {PointerEvent} e */
@@ -155,6 +197,8 @@ export class Input {
     if (this.paints) {
       marks = { brush: { at: p, radius: this.brushRadius, erase: this.tool === "eraser" } };
       cursor = "none";
+    } else if (this.corners.length) {
+      marks = { outline: [...this.corners, p] };
     } else if (this.tool === "select") {
       ({ cursor, marks } = hoverAt(this.model, p, this.reach(REACH_PX), e.altKey));
     }

@@ -18,6 +18,16 @@ export function pressKey(e, input) {
   }
   const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
   if (e.ctrlKey || e.metaKey) return pressCommand(key, e.shiftKey, model);
+  if (input.corners.length && ["Enter", "Escape", "Backspace"].includes(key)) {
+    if (key === "Enter") input.closeOutline();
+    else if (key === "Escape" || input.corners.length === 1) input.dropCorners();
+    else {
+      input.corners.pop();
+      input.marks = { outline: [...input.corners] };
+      stage.redraw();
+    }
+    return true;
+  }
   const arrow = ARROWS[key];
   if (arrow) {
     const step = e.shiftKey ? LONG_STEP : STEP;

@@ -258,7 +258,8 @@ export class EditorModel {
   }
 
   /**
-   * Take the shapes of connected masks and boxes; prompts and all else stay as they are.
+   * Take the shapes of connected masks and boxes, and the prompts of boxes for regions without
+   * one; all else stays as it is.
    * @param {Region[]} shapes
    */
   takeShapes(shapes) {
@@ -267,9 +268,12 @@ export class EditorModel {
     let changed = false;
     shapes.slice(0, MAX_REGIONS).forEach((shape, i) => {
       const old = regions[i];
-      if (old && sameShape(old, shape)) return;
+      const silent = !old || !(old.high_level || old.low_level || old.phrase);
+      const said = silent ? shape.high_level : "";
+      if (old && sameShape(old, shape) && !said) return;
       changed = true;
-      regions[i] = old ? { ...old, box: shape.box, mask: shape.mask } : { ...newRegion(shape.box, i), mask: shape.mask };
+      const known = old ?? newRegion(shape.box, i);
+      regions[i] = { ...known, box: shape.box, mask: shape.mask, high_level: said || known.high_level };
     });
     if (changed) this.apply({ ...this.plan, regions });
   }

@@ -11,9 +11,9 @@ const HANDLE_PX = 7;
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {Area} area */
 export function paintMarks(ctx, scene, area) {
-  const { draft, divider, guides, brush } = scene.marks;
+  const { draft, divider, guides, outline, brush } = scene.marks;
   const region = scene.regions[scene.selected];
-  if (region && !region.locked && !brush) {
+  if (region && !region.locked && !brush && !outline) {
     const small = region.box.x1 - region.box.x0 < 40 / area.width || region.box.y1 - region.box.y0 < 40 / area.height;
     for (const handle of small ? HANDLES.slice(0, 4) : HANDLES) {
       const p = pointOf(handlePoint(region.box, handle), area);
@@ -41,6 +41,7 @@ export function paintMarks(ctx, scene, area) {
     ctx.lineWidth = 1.5;
     ctx.strokeRect(r.x, r.y, r.width, r.height);
   }
+  if (outline?.length) paintOutline(ctx, outline, area, scene.theme.accent);
   if (brush) {
     const p = pointOf(brush.at, area);
     ctx.beginPath();
@@ -52,6 +53,26 @@ export function paintMarks(ctx, scene, area) {
     ctx.lineWidth = 1;
     ctx.stroke();
   }
+}
+
+/**
+ * The outline so far, what it would enclose, and its first corner.
+ * @param {CanvasRenderingContext2D} ctx @param {import("./geometry.js").Point[]} outline @param {Area} area
+ * @param {string} color
+ */
+function paintOutline(ctx, outline, area, color) {
+  const points = outline.map((p) => pointOf(p, area));
+  ctx.beginPath();
+  points.forEach((p, i) => (i ? ctx.lineTo(p.x, p.y) : ctx.moveTo(p.x, p.y)));
+  ctx.strokeStyle = color;
+  ctx.lineWidth = 1.5;
+  ctx.stroke();
+  ctx.closePath();
+  ctx.fillStyle = withAlpha("#4a9eff", 0.25);
+  ctx.fill("evenodd");
+  ctx.fillStyle = "#ffffff";
+  ctx.fillRect(points[0].x - HANDLE_PX / 2, points[0].y - HANDLE_PX / 2, HANDLE_PX, HANDLE_PX);
+  ctx.strokeRect(points[0].x - HANDLE_PX / 2, points[0].y - HANDLE_PX / 2, HANDLE_PX, HANDLE_PX);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {"x"|"y"} axis @param {number} at @param {Area} area */

@@ -28,6 +28,8 @@ export interface Marks {
   divider?: Divider | null;
   /** Lines that something snapped to. */
   guides?: { x: number | null; y: number | null };
+  /** A lasso or polygon that is being drawn, in canvas fractions. */
+  outline?: Point[] | null;
   brush?: { at: Point; radius: number; erase: boolean } | null;
 }
 

@@ -4,6 +4,8 @@
 const en = {
   select: "Select and move (Esc)",
   box: "Draw a box",
+  lasso: "Draw a free outline",
+  polygon: "Set the corners of a polygon; Enter or the first corner closes it",
   brush: "Paint a region",
   eraser: "Erase from the region",
   brushSize: "Brush size",
@@ -68,6 +70,8 @@ const en = {
 const zh = {
   select: "选择和移动 (Esc)",
   box: "绘制矩形",
+  lasso: "绘制自由轮廓",
+  polygon: "设置多边形的角；按 Enter 或点击第一个角闭合",
   brush: "涂抹区域",
   eraser: "从区域中擦除",
   brushSize: "画笔大小",

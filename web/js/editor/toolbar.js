@@ -12,7 +12,7 @@ const ASPECTS = [
   ["3:4", 3 / 4], ["2:3", 2 / 3], ["9:16", 9 / 16], ["1:2", 1 / 2],
 ];
 /** @type {Tool[]} */
-const TOOLS = ["select", "box", "brush", "eraser"];
+const TOOLS = ["select", "box", "lasso", "polygon", "brush", "eraser"];
 
 export class Toolbar {
   /** @param {Translate} t */

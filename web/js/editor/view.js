@@ -137,7 +137,7 @@ export class EditorView {
     const { model } = this;
     this.notice = null;
     switch (button?.dataset.rdit) {
-      case "select": case "box": case "brush": case "eraser":
+      case "select": case "box": case "lasso": case "polygon": case "brush": case "eraser":
         this.setTool(button.dataset.rdit);
         break;
       case "grid": this.grid.toggle(this.root); return;
@@ -169,6 +169,7 @@ export class EditorView {
   /** @param {import("./input.js").Tool} tool */
   setTool(tool) {
     this.input.tool = tool;
+    this.input.corners = [];
     this.canvas.style.cursor = "crosshair";
     this.input.marks = {};
     this.refresh();
@@ -226,7 +227,7 @@ export class EditorView {
 
   /** The card is there until something is drawn. */
   showEmpty() {
-    const busy = this.input.tool === "brush" || Boolean(this.input.marks.draft);
+    const busy = this.input.tool === "brush" || Boolean(this.input.marks.draft || this.input.marks.outline);
     this.empty.show(!this.model.plan.regions.length && !busy);
   }
 

@@ -1,0 +1,75 @@
+"""Where the public files that the workflows name can be downloaded, for the editor's own offer.
+
+A file that a loader names and that is missing is offered for download by the editor, if the node's
+``properties.models`` say where it is. The addresses are those of ComfyUI's own templates.
+"""
+
+from __future__ import annotations
+
+_HUB = "https://huggingface.co"
+_SPLIT = "resolve/main/split_files"
+
+# File name -> (folder below ``models/``, address).
+MODEL_FILES: dict[str, tuple[str, str]] = {
+    name: (folder, f"{_HUB}/{path}/{name}")
+    for name, folder, path in (
+        ("flux1-dev-fp8.safetensors", "checkpoints", "Comfy-Org/flux1-dev/resolve/main"),
+        (
+            "sd3.5_large_fp8_scaled.safetensors",
+            "checkpoints",
+            "Comfy-Org/stable-diffusion-3.5-fp8/resolve/main",
+        ),
+        (
+            "sd_xl_base_1.0.safetensors",
+            "checkpoints",
+            "stabilityai/stable-diffusion-xl-base-1.0/resolve/main",
+        ),
+        (
+            "hunyuan_dit_1.2.safetensors",
+            "checkpoints",
+            "comfyanonymous/hunyuan_dit_comfyui/resolve/main",
+        ),
+        (
+            "qwen_image_fp8_e4m3fn.safetensors",
+            "diffusion_models",
+            f"Comfy-Org/Qwen-Image_ComfyUI/{_SPLIT}/diffusion_models",
+        ),
+        (
+            "qwen_2.5_vl_7b_fp8_scaled.safetensors",
+            "text_encoders",
+            f"Comfy-Org/Qwen-Image_ComfyUI/{_SPLIT}/text_encoders",
+        ),
+        (
+            "qwen_image_vae.safetensors",
+            "vae",
+            f"Comfy-Org/Qwen-Image_ComfyUI/{_SPLIT}/vae",
+        ),
+        (
+            "z_image_turbo_bf16.safetensors",
+            "diffusion_models",
+            f"Comfy-Org/z_image_turbo/{_SPLIT}/diffusion_models",
+        ),
+        (
+            "qwen_3_4b.safetensors",
+            "text_encoders",
+            f"Comfy-Org/z_image_turbo/{_SPLIT}/text_encoders",
+        ),
+        ("ae.safetensors", "vae", f"Comfy-Org/z_image_turbo/{_SPLIT}/vae"),
+        (
+            "realism_lora_comfy_converted.safetensors",
+            "loras",
+            "XLabs-AI/flux-lora-collection/resolve/main",
+        ),
+        (
+            "flux-canny-controlnet-v3.safetensors",
+            "controlnet",
+            "XLabs-AI/flux-controlnet-collections/resolve/main",
+        ),
+    )
+} | {
+    # Its makers call every file of theirs model.safetensors.
+    "qwen_image_eligen_v2.safetensors": (
+        "loras",
+        f"{_HUB}/DiffSynth-Studio/Qwen-Image-EliGen-V2/resolve/main/model.safetensors",
+    ),
+}
