@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .groups import Groups
-from .lora.ownership import Owner
+
+if TYPE_CHECKING:
+    from .lora.ownership import Owner
 from .tokens import TokenGrid
 
 
