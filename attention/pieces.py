@@ -10,7 +10,7 @@ import torch
 
 from .engine import attend
 from .groups import IMAGE, Attention, Groups, KeyBlock
-from .partial import Partial, WithLse
+from .partial import Partial, WithLse, slices
 from .segments import Segments
 from .sequence import SequenceKeys, TokenLayout, Tokens
 
@@ -117,17 +117,20 @@ class Merged:
     rounds: tuple[Round, ...]
 
     def run(self, out: torch.Tensor, q, k, v, attention: Attention, partial: WithLse) -> None:
-        asked = self.queries.rows(q)
-        merging = asked[:, :, self.alone :]
+        asked = [self.queries.rows(q)]  # as large as the result: let go when it has been asked
         found: list[Partial] = []
         if self.first is None:
-            answer = torch.empty_like(asked)
+            answer = torch.empty_like(asked[0])
         else:
-            answer, lse = self.first.run(asked, k, v, partial)
+            answer, lse = self.first.run(asked[0], k, v, partial)
             found = [(answer[:, :, self.alone :], lse[:, :, self.alone :])]
+        asked[0] = asked[0][:, :, self.alone :]
         for step in self.rounds:
-            found += [part.run(merging, k, v, partial) for part in step.parts]
-            into = answer[:, :, self.alone :] if step is self.rounds[-1] else None
+            found += [part.run(asked[0], k, v, partial) for part in step.parts]
+            into = None
+            if step is self.rounds[-1]:
+                into = answer[:, :, self.alone :]
+                asked.clear()
             found = [_merge(found, step.shift, into)]
         by_head = out.unflatten(2, (q.shape[1], -1))
         self.queries.write(by_head, answer.transpose(1, 2))
@@ -158,14 +161,19 @@ class General:
 
 
 def _merge(parts: Sequence[Partial], shift: torch.Tensor, into: torch.Tensor | None) -> Partial:
-    """The parts' sum by their shares, in float32; in the parts' dtype where it goes ``into``."""
-    if len(parts) == 1 and into is not None:
-        into.copy_(parts[0][0])
-        return parts[0]
+    """The parts' sum by their shares, summed in float32, in slices of queries that bound what that
+    takes; kept so or, at last, rounded ``into`` the parts' dtype."""
+    first, last = parts[0][0], parts[-1][0]
+    kept = into is None
+    into = torch.empty_like(first, dtype=torch.float32) if into is None else into
+    if len(parts) == 1:
+        into.copy_(first)
+        return into, parts[0][1]
     lse = torch.stack([part for _, part in parts]).add_(shift)
     shares = lse.softmax(0)[..., None]
-    total = parts[0][0] * shares[0]
-    for index, (part, _) in enumerate(parts[1:], start=1):
-        last = into is not None and index == len(parts) - 1
-        total = torch.addcmul(total, part, shares[index], out=into if last else total)
-    return total, lse.logsumexp(0) if into is None else lse[0]
+    for rows in slices(first.shape[2], 4 * first[:, :, 0].numel()):
+        total = first[:, :, rows] * shares[0, :, :, rows]
+        for (part, _), share in zip(parts[1:-1], shares[1:-1], strict=True):
+            total.addcmul_(part[:, :, rows], share[:, :, rows])
+        torch.addcmul(total, last[:, :, rows], shares[-1, :, :, rows], out=into[:, :, rows])
+    return into, lse.logsumexp(0) if kept else lse[0]
