@@ -45,6 +45,8 @@ class Wan(CrossAttentionFamily):
         )
 
     def first_token(self, model: Any, inputs: CallInputs) -> int:
+        if all(inputs.extra.get(name) is None for name in REFERENCES):
+            return 0
         return _tokens_before_video(model.diffusion_model, inputs.extra)
 
     def prepared(self, model: Any, plan: CallPlan, inputs: CallInputs) -> CallInputs:

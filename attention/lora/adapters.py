@@ -77,7 +77,8 @@ def unet_deltas(
     for target, patch in patches.items():
         # (weight, part of it, what to do to its rows), of which the last two may be left out
         parts: tuple[Any, ...] = target if isinstance(target, tuple) else (target,)
-        key, offset, rows = (*parts, None, None)[:3]
+        key = str(parts[0])
+        offset, rows = (*parts[1:], None, None)[:2]
         try:
             layer, _, kind = key.removeprefix(PREFIX).rpartition(".")
             if layer not in modules or kind not in ("weight", "bias"):
@@ -229,10 +230,9 @@ def _glora(op: Op, weights: Any, shape: tuple[int, ...], rows: Any) -> tuple[Del
     alpha, dora_scale = weights[4:]
     old = b2.shape[1] == b1.shape[0] == a1.shape[0] == a2.shape[1]
     rank = a1.shape[0]
-    if b2.shape[0] == b1.shape[1] == a1.shape[1] == a2.shape[0]:
-        square = len(shape) >= 2 and shape[0] == shape[1]
-        if not (old and a2.shape[0] == shape[0] and square):
-            old, rank = False, a2.shape[0]
+    new = b2.shape[0] == b1.shape[1] == a1.shape[1] == a2.shape[0]
+    if new and not (old and a2.shape[0] == shape[0] == shape[1]):
+        old, rank = False, a2.shape[0]
     scale = 1.0 if alpha is None else alpha / rank
     if not torch.equal(rows(torch.arange(shape[0])), torch.arange(shape[0])):
         raise RegionalError("its GLORA adapter is for a layer whose rows the host reorders")

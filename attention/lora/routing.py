@@ -34,7 +34,6 @@ class Routing:
         layers: module -> its place and its deltas.
         claims: of the LoRAs.
         chunks: of the batch.
-        device: of the network.
         store: deltas that are on the device already, kept for the whole sampling.
         signature: which LoRAs act; part of the keys of whatever depends on it.
         experts_of: forwards that say which tokens an expert computes.
@@ -48,7 +47,6 @@ class Routing:
     layers: Mapping[Any, tuple[Where, tuple[LayerDelta, ...]]]
     claims: Sequence[Claim]
     chunks: Sequence[Chunk]
-    device: torch.device
     store: dict[Any, Any]
     signature: Hashable = ()
     experts_of: Callable[[Routing], list[tuple[Any, Callable[..., Any]]]] = lambda _: []
@@ -108,14 +106,17 @@ class Routing:
         """Which rows of a layer's input belong to a LoRA; None where none does.
 
         Args:
-            shape: of the layer's output, channels last ([..., C]) or second ([B, C, ...]).
+            shape: of the layer's output, [..., C].
             like: of the dtype and on the device of the layer.
         """
         if self._speaker is not None and self._speaker != PLAIN:
             owned = self.claims[lora].owns(self._speaker)
             return Rows(None, None, strength) if owned else None
         stream = Stream.PLACELESS if self._speaker == PLAIN else where.stream
-        key = (self._key, lora, where, stream, strength, shape, like.dtype)
+        streamed = self._is_streamed(lora, where)
+        # Alike for all layers with the same tokens, so that their indices are made once.
+        place = (stream, where.shape, where.rows_last, streamed, shape[:-1])
+        key = (self._key, lora, strength, place, like.dtype)
         if key not in self._rows:
             self._rows[key] = self._make_rows(lora, where, stream, strength, shape, like)
         return self._rows[key]
@@ -141,16 +142,16 @@ class Routing:
                 f"batch of {n_rows}. Load the LoRA for the whole picture instead."
             )
         n_tokens = total // n_rows
-        streamed = self._is_streamed(owned, where)
-        weights = owned.of(stream, n_tokens, where.shape, streamed)
+        weights = owned.of(stream, n_tokens, where.shape, self._is_streamed(lora, where))
         uniform = only_value(weights)
         if uniform is not None:
             return Rows(None, None, strength * uniform) if uniform else None
         weights = weights.expand(n_rows, n_tokens)
         return rows_of((weights.T if where.rows_last else weights).flatten(), strength, like)
 
-    def _is_streamed(self, owned: Ownership, where: Where) -> bool:
-        return owned.call is not None and where.block in owned.call.stream
+    def _is_streamed(self, lora: int, where: Where) -> bool:
+        call = self._owned[lora].call
+        return call is not None and where.block in call.stream
 
     def map(
         self, lora: int, where: Where, strength: float, shape: torch.Size, like: torch.Tensor
@@ -159,7 +160,8 @@ class Routing:
         if self._speaker is not None and self._speaker != PLAIN:
             owned = self.claims[lora].owns(self._speaker)
             return Rows(None, None, strength) if owned else None
-        key = (self._key, lora, where, strength, shape, "map", like.dtype)
+        size = shape[:1] + shape[2:]
+        key = (self._key, lora, strength, where.stream, size, "map", like.dtype)
         if key not in self._rows:
             owner = self._owned[lora]
             if where.stream is Stream.PLACELESS:
@@ -170,7 +172,6 @@ class Routing:
             if uniform is not None:
                 found = Rows(None, None, strength * uniform) if uniform else None
             else:
-                size = shape[:1] + shape[2:]
                 if weights.shape[1] == 1:
                     weights = weights.expand(-1, size[1:].numel())
                 if weights.numel() != size.numel():
@@ -192,7 +193,7 @@ class Routing:
             owned = self._owned[lora]
             n_tokens = total // owned.n_rows
             stream = Stream.JOINT if n_tokens > owned.image(None).shape[1] else Stream.IMAGE
-            weights = owned.of(stream, n_tokens, None, self._is_streamed(owned, where))
+            weights = owned.of(stream, n_tokens, None, self._is_streamed(lora, where))
             flat = weights.expand(-1, n_tokens).reshape(-1, 1)
             self._expert_weights[key] = flat.to(like.device, like.dtype)
         return self._expert_weights[key]

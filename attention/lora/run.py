@@ -132,7 +132,6 @@ class LoraRun:
             },
             [self.loras[number].claim for number in acting],
             chunks,
-            x.device,
             self.store,
             acting,
             expert_forwards(network, list(layers)),

@@ -45,7 +45,7 @@ FIRST = {  # the first projection to queries, or, in UNets, the first convolutio
 VECTORS = (
     "mod",
     "pooler",
-    "t_block",
+    "t_block.",
     "mlp_t5",
     "time",
     "t_embed",
