@@ -43,7 +43,8 @@ class RegionalPrompt(io.ComfyNode):
                 io.Clip.Input("clip", tooltip="The text encoder that was loaded with the model."),
                 io.String.Input(
                     "prompts",
-                    default="a red fox @ left\na black cat @ right",
+                    default="",
+                    placeholder="a red fox @ left\na black cat @ right",
                     multiline=True,
                     dynamic_prompts=True,
                     tooltip="One region per line: prompt @ place. A place is left, top right, "

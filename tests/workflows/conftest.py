@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent))  # for ``workflow_runner``
+
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 FILES = {p.stem: p for p in (*FOLDER.glob("*.json"), *FOLDER.glob("ablations/*.json"))}
 NAMES = sorted(FILES)
