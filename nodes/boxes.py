@@ -13,8 +13,7 @@ from ..planner.elements import boxes_of, elements_of, position_prompt, regions_f
 from ..planner.errors import PlanError
 from ..planner.plan import Plan, RegionPlan
 from .newer import newer
-from .plan_regions import canvas_size, plan_aspect, regions_of
-from .planner import plan_summary
+from .plan_regions import canvas_size, plan_aspect, plan_summary, regions_of
 from .regions import region_outputs, regions_output
 from .types import CATEGORY, PlanSocket, require_choice
 

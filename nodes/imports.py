@@ -10,8 +10,7 @@ from comfy_api.latest import io, ui
 from ..attention.regions import OVERLAP_MODES
 from ..planner.imports import AUTO, DIRECTIONS, FORMATS, PARTS, ImportSettings, plan_from_text
 from .newer import newer
-from .plan_regions import plan_aspect, regions_of
-from .planner import plan_summary
+from .plan_regions import plan_aspect, plan_summary, regions_of
 from .prompt_length import length_clip_input, shortened
 from .regions import region_outputs, regions_output
 from .types import CATEGORY, PlanSocket, require_choice

@@ -19,6 +19,15 @@ PAINTED_SIZE_PX = 512  # side of the canvas on which a plan's painted mask is dr
 _RAMP_TO_SIGMA = 12**-0.5  # standard deviation of a ramp of width one
 
 
+def plan_summary(plan: Plan) -> str:
+    """The plan's prompts and notes, a line each."""
+    lines = [f"Global: {plan.global_prompt}"]
+    lines += [f"{i + 1}. {r.prompt()}" for i, r in enumerate(plan.regions)]
+    if plan.negative_prompt:
+        lines.append(f"Negative: {plan.negative_prompt}")
+    return "\n".join([*lines, *(f"Note: {note}" for note in plan.notes)])
+
+
 def regions_of(plan: Plan, overlap: OverlapMode = "front") -> RegionSet:
     """The regions that a plan proposes.
 

@@ -14,7 +14,7 @@ from ..planner.llm import plan_with_llm
 from ..planner.offline import plan_offline
 from ..planner.plan import Plan
 from .newer import advanced, newer
-from .plan_regions import regions_of
+from .plan_regions import plan_summary, regions_of
 from .prompt_length import length_clip_input, shortened
 from .types import CATEGORY, PlanSocket, Regions
 
@@ -184,15 +184,6 @@ class LLMProgressivePrompt(io.ComfyNode):
             regions or regions_of(plan),
             ui=ui.PreviewText(plan_summary(plan)),
         )
-
-
-def plan_summary(plan: Plan) -> str:
-    """The plan's prompts and notes, a line each."""
-    lines = [f"Global: {plan.global_prompt}"]
-    lines += [f"{i + 1}. {r.prompt()}" for i, r in enumerate(plan.regions)]
-    if plan.negative_prompt:
-        lines.append(f"Negative: {plan.negative_prompt}")
-    return "\n".join([*lines, *(f"Note: {note}" for note in plan.notes)])
 
 
 def _stop_if_interrupted() -> bool:
