@@ -71,7 +71,7 @@ def test_shipped_decoder_sees_through_lumps(spoiled):
     decoded = DemoVAE().decode(latents)
     plain = interpolate(latents[:, :3].clamp(-1, 1), scale_factor=8, mode="bilinear")
     share = right_objects(scenes, decoded)
-    assert share > 0.8
+    assert share > 0.7
     assert share > right_objects(scenes, (plain.movedim(1, -1) + 1) / 2) + 0.15
 
 
