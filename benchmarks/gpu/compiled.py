@@ -42,6 +42,7 @@ def one(bench: Bench, name: str, backend: str) -> dict[str, Any]:
     base = model.model
     subject = Subject(BENCH[name], 64, model, True)
     calls = subject.caller(), subject.caller(default_rule(name), 4, 24)
+    first = subject.sigma.clone()
     wanted = [call() for call in calls]
     eager = by_turns(calls, 3, bench.device)
     network = base.diffusion_model
@@ -57,11 +58,11 @@ def one(bench: Bench, name: str, backend: str) -> dict[str, Any]:
                 k.splitlines()[0]: n for k, n in breaks.items() if not any(o in k for o in OWN)
             }
             graphs = [counters["stats"]["unique_graphs"]]
-            for sigma in (0.7, 0.5, 0.3, 0.1):
-                subject.sigma.mul_(0).add_(sigma)
+            for share in (0.7, 0.5, 0.3, 0.1):
+                subject.sigma.copy_(share * first)
                 call()
                 graphs.append(counters["stats"]["unique_graphs"])
-            subject.sigma.mul_(0).add_(0.9)
+            subject.sigma.copy_(first)
             row[label] = {
                 "apart": float(f"{apart:.2g}"),
                 "breaks": sum(breaks.values()),

@@ -50,19 +50,22 @@ class Runner:
         """Run what is still to do; True where all of it came to its end within the budget."""
         until = time.monotonic() + self.seconds
         for stage in stages:
-            tries = 0
-            while needs_run(self.results.stages().get(stage.name)) and tries < 20:
+            while needs_run(before := self.results.stages().get(stage.name)):
                 left = until - time.monotonic()
                 if left < min(LEAST_SECONDS, self.seconds / 2):
                     print("Time is out; the same command goes on from here.", flush=True)
                     return False
                 self._start(stage.name, left)
-                tries += 1
                 self.after()
+                after = self.results.stages()[stage.name]
+                stuck = before is not None and before.end == after.end == "unfinished"
+                if stuck and before.cells.keys() == after.cells.keys():
+                    print(f"{stage.name}: no cell came to its end in this time", flush=True)
+                    return False
         return True
 
     def _start(self, name: str, left: float) -> None:
-        soft = min(self.stage_seconds, max(1.0, left - self.grace_seconds))
+        soft = min(self.stage_seconds, max(left / 2, left - self.grace_seconds))
         hard = min(soft + self.grace_seconds, left)
         print(f"== {name}", flush=True)
         before = len(self.results.lines())

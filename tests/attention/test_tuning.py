@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from regional_dit.attention import partial
 from regional_dit.attention.engine import attend
 from regional_dit.attention.groups import Group, KeyBlock, boosted
 from regional_dit.attention.reference import attend_dense
+from regional_dit.attention.tuning import tuned
 from stand_ins import sdpa
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def case(exact: bool, seed: int):
@@ -71,3 +75,25 @@ def test_the_forms_agree_where_the_map_is_flat():
     exact = attend(q, texts, (Group(blocks, exact=True),), sdpa)
     additive = attend(q, texts, (Group(blocks),), sdpa)
     assert (exact - additive).abs().max() < 0.02 * additive.abs().max()
+
+
+class NoMaskedIndex(TorchDispatchMode):
+    """Raises where elements are chosen by a mask: a device would be waited for."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        by_mask = name in ("index", "index_put_") and any(
+            place is not None and place.dtype == torch.bool for place in args[1]
+        )
+        assert not by_mask and name not in ("nonzero", "masked_select", "item"), name
+        return func(*args, **(kwargs or {}))
+
+
+def test_blocks_of_some_queries_need_no_device_sync():
+    q, k, v = torch.randn(3, 1, 2, 12, 4)
+    some = torch.arange(5, 9)
+    blocks = (KeyBlock(0), KeyBlock(1, queries=some, log_weight=torch.rand(4)))
+    with NoMaskedIndex():
+        out = tuned(q, [(k, v), (k, v)], blocks)
+    wanted = attend_dense(q, [(k, v), (k, v)], (Group(blocks, exact=True),))
+    torch.testing.assert_close(out.double(), wanted, atol=1e-5, rtol=1e-5)
