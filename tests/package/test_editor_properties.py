@@ -108,7 +108,8 @@ def test_any_value_is_shown_or_refused(
         assert said is True or isinstance(error, RegionalError) or str(error) == said
         return
     assert said is True
-    regions, plan, plan_json, rendered, weights = done.args
+    regions, plan, plan_json, rendered, weights, (framed,), elements = done.args
+    assert len(framed) == len(elements) == len(plan.regions)
     check_regions(regions)
     assert rendered.shape == (len(plan.regions), 512, 512) and rendered.isfinite().all()
     assert weights.isfinite().all() and weights.min() >= 0 and weights.max() <= 1
