@@ -163,7 +163,7 @@ class General:
 def _merge(parts: Sequence[Partial], shift: torch.Tensor, into: torch.Tensor | None) -> Partial:
     """The parts' sum by their shares, summed in float32, in slices of queries that bound what that
     takes; kept so or, at last, rounded ``into`` the parts' dtype."""
-    first, last = parts[0][0], parts[-1][0]
+    first = parts[0][0]
     kept = into is None
     into = torch.empty_like(first, dtype=torch.float32) if into is None else into
     if len(parts) == 1:
@@ -171,9 +171,19 @@ def _merge(parts: Sequence[Partial], shift: torch.Tensor, into: torch.Tensor | N
         return into, parts[0][1]
     lse = torch.stack([part for _, part in parts]).add_(shift)
     shares = lse.softmax(0)[..., None]
-    for rows in slices(first.shape[2], 4 * first[:, :, 0].numel()):
-        total = first[:, :, rows] * shares[0, :, :, rows]
-        for (part, _), share in zip(parts[1:-1], shares[1:-1], strict=True):
-            total.addcmul_(part[:, :, rows], share[:, :, rows])
-        torch.addcmul(total, last[:, :, rows], shares[-1, :, :, rows], out=into[:, :, rows])
+    outs = [part for part, _ in parts]
+    cut = slices(first.shape[2], 4 * first[:, :, 0].numel())
+    if len(cut) == 1:
+        _sum(outs, shares, into)
+    else:
+        for rows in cut:
+            some = [out[:, :, rows] for out in outs]
+            _sum(some, shares[:, :, :, rows], into[:, :, rows])
     return into, lse.logsumexp(0) if kept else lse[0]
+
+
+def _sum(outs: Sequence[torch.Tensor], shares: torch.Tensor, into: torch.Tensor) -> None:
+    total = outs[0] * shares[0]
+    for out, share in zip(outs[1:-1], shares[1:-1], strict=True):
+        total.addcmul_(out, share)
+    torch.addcmul(total, outs[-1], shares[-1], out=into)
