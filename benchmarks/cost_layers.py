@@ -113,7 +113,7 @@ def regional_forward(found: Any, patched: Any, layer: int, latent: tuple[int, ..
     import torch
     from regional_dit.attention.families import CallInputs
     from regional_dit.attention.families.cross_attention import RegionalLayer
-    from regional_dit.attention.host import patches_of
+    from regional_dit.attention.sampling.host import patches_of
 
     run = sampling_run(patched, patches_of(patched), latent[2:], cache_bytes=1 << 30)
     with torch.inference_mode():

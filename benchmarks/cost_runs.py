@@ -30,13 +30,13 @@ clock = Clock()
 
 
 def patch(family: CostModel, model: Any, n: int, base_ratio: float) -> Any:
+    from regional_dit.attention.calls.schedule import PercentRange
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.attention.families import find_family
-    from regional_dit.attention.host import install
-    from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
     from regional_dit.attention.rules import Couple
-    from regional_dit.attention.sampling import RegionalPatch
-    from regional_dit.attention.schedule import PercentRange
-    from regional_dit.attention.split import split_canvas
+    from regional_dit.attention.sampling.host import install
+    from regional_dit.attention.sampling.run import RegionalPatch
+    from regional_dit.attention.text.prompts import RegionalPrompts, text_from_conditioning
 
     texts = tuple(text_from_conditioning(family.conditioning(10 + i), str(i)) for i in range(n))
     regional = RegionalPrompts(UID, split_canvas(*GRIDS[n]), texts, ("",) * n)
@@ -49,7 +49,7 @@ def step_times(family: CostModel, model: Any, tokens: int, steps: int) -> list[f
     import comfy.sample
     import torch
     from comfy.patcher_extension import WrappersMP
-    from regional_dit.attention.prompts import MARKER
+    from regional_dit.attention.text.prompts import MARKER
 
     times: list[float] = []
 
@@ -94,9 +94,9 @@ def sampling_run(
     model: Any, patches: Sequence[Any], latent_size: tuple[int, ...], cache_bytes: int = 0
 ) -> Any:
     """A ``SamplingRun`` of one step, whose entries are "cond" with regions and "uncond" without."""
-    from regional_dit.attention.call_plan import TextCache
+    from regional_dit.attention.calls.call_plan import TextCache
     from regional_dit.attention.families import find_family
-    from regional_dit.attention.sampling import Entry, SamplingRun
+    from regional_dit.attention.sampling.run import Entry, SamplingRun
 
     return SamplingRun(
         family=find_family(model.model),

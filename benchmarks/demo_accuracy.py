@@ -68,11 +68,11 @@ def sample(model: Any, positive: Any, negative: Any, size: int, seed: int, args:
 def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
     from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
     from regional_dit.demo_model.score import score_picture
-    from regional_dit.nodes.conditioning import RegionalConditioning
-    from regional_dit.nodes.patch import PatchCrossAttention
-    from regional_dit.nodes.planner import LLMProgressivePrompt
-    from regional_dit.nodes.regions import RegionSplit
-    from regional_dit.nodes.rules import RCACRule
+    from regional_dit.nodes.patching.patch import PatchCrossAttention
+    from regional_dit.nodes.prompts.conditioning import RegionalConditioning
+    from regional_dit.nodes.prompts.planner import LLMProgressivePrompt
+    from regional_dit.nodes.regions.split import RegionSplit
+    from regional_dit.nodes.rules.cross import RCACRule
 
     model = load_model(path=args.weights)
     clip, vae = DemoTextEncoder(), DemoVAE()

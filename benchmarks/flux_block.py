@@ -94,9 +94,9 @@ def make_inputs(tokens: int, device: Any, dtype: Any) -> dict[str, Any]:
 
 def make_run(model: Any, regional: Any, rule: Any, latent: Any) -> Any:
     """A ``SamplingRun`` by this rule in all layers."""
+    from regional_dit.attention.calls.schedule import PercentRange
     from regional_dit.attention.families import find_family
-    from regional_dit.attention.sampling import RegionalPatch
-    from regional_dit.attention.schedule import PercentRange
+    from regional_dit.attention.sampling.run import RegionalPatch
 
     layers = tuple(range(find_family(model.model).n_layers(model.model)))
     patch = RegionalPatch(regional, rule, layers, PercentRange())

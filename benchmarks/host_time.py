@@ -38,11 +38,11 @@ class Family:
 def sampling(rule: Any, regions: Any) -> Callable[[int], Any]:
     """A new sampling; the function plans the model call of a step."""
     import torch
-    from regional_dit.attention.call_plan import TextCache
-    from regional_dit.attention.prompts import RegionalPrompts
+    from regional_dit.attention.calls.call_plan import TextCache
+    from regional_dit.attention.calls.schedule import PercentRange
     from regional_dit.attention.rules import BlockKinds
-    from regional_dit.attention.sampling import Entry, RegionalPatch, SamplingRun
-    from regional_dit.attention.schedule import PercentRange
+    from regional_dit.attention.sampling.run import Entry, RegionalPatch, SamplingRun
+    from regional_dit.attention.text.prompts import RegionalPrompts
 
     fitted = getattr(rule, "fitted", None)
     if fitted:
@@ -75,7 +75,7 @@ def tuning(n_regions: int) -> Any:
 def masks(n: int, side: int) -> Any:
     """Regions side by side, painted with soft edges; new ones, of which nothing is known yet."""
     import torch
-    from regional_dit.attention.regions import RegionSet
+    from regional_dit.attention.canvas.regions import RegionSet
 
     ramp = torch.arange(side) / side * n
     return RegionSet.from_masks(
@@ -92,8 +92,8 @@ def seconds(plan: Callable[[int], Any], *steps: int) -> float:
 
 def measured(rounds: int) -> dict[str, float]:
     """Medians."""
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.attention.rules import Bind, LaRender
-    from regional_dit.attention.split import split_canvas
 
     results = {}
     for name, rule in (("bind", Bind()), ("specialty tuning", tuning(4))):

@@ -33,10 +33,10 @@ VARIANTS = ("open", "hard", "isolated", "dense")
 def make_run(model: Any, n: int, text_tokens: int, variant: str, latent: Any) -> Any:
     """A ``SamplingRun`` with n regions in a grid."""
     import torch
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.attention.families import find_family
-    from regional_dit.attention.prompts import RegionalPrompts
     from regional_dit.attention.rules import Bind
-    from regional_dit.attention.split import split_canvas
+    from regional_dit.attention.text.prompts import RegionalPrompts
 
     n_layers = find_family(model.model).n_layers(model.model)
     texts = tuple({"cross_attn": torch.randn(1, text_tokens, flux.TEXT_WIDTH)} for _ in range(n))
@@ -65,7 +65,7 @@ class DenseMask:
 
     def _mask(self, n_tokens: int, device: Any, dtype: Any) -> Any:
         import torch
-        from regional_dit.attention.groups import BASE, IMAGE
+        from regional_dit.attention.engine.groups import BASE, IMAGE
 
         job = self._plan.layers[0][0]
         n_image = job.grid.n_tokens

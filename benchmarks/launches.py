@@ -48,11 +48,13 @@ def rules() -> dict[str, Any]:
 def scene(rule: Any, phase: str, n: int, side: int) -> Callable[[], Any]:
     """One call of a layer with ``n`` regions on ``side`` x ``side`` tokens."""
     import torch
-    from regional_dit.attention.call_plan import CallPlan, LayerJob, TextStates
-    from regional_dit.attention.joint_call import Layout, joint_call
-    from regional_dit.attention.partial import WithLse
-    from regional_dit.attention.split import split_canvas
-    from regional_dit.attention.tokens import TokenGrid
+    from regional_dit.attention.calls.call_plan import CallPlan, LayerJob, TextStates
+    from regional_dit.attention.canvas.split import split_canvas
+    from regional_dit.attention.canvas.tokens import TokenGrid
+    from regional_dit.attention.engine.partial import WithLse
+    from regional_dit.attention.joint.call import joint_call
+    from regional_dit.attention.joint.context import Layout
+    from regional_dit.attention.joint.places import places_of
 
     size = 2 * side
     grid = TokenGrid(side, side, 2, size, size, 0, 0, size, size)
@@ -63,7 +65,7 @@ def scene(rule: Any, phase: str, n: int, side: int) -> Callable[[], Any]:
     call = joint_call(plan, (TEXT_TOKENS,), lambda states: (states,))
     image = call.n_text, call.n_text + grid.n_tokens
     layout = Layout(lambda spans: spans, image=(image,))
-    places = call.places(0, image[1], lambda _end: layout, torch.device("cpu"))
+    places = places_of(call, 0, image[1], lambda _end: layout, torch.device("cpu"))
     assert places is not None
     q, k, v = (torch.randn(1, HEADS, image[1], WIDTH) for _ in range(3))
     return lambda: places.attend(0, q, k, v, stock, WithLse())
@@ -105,8 +107,8 @@ class Counter:
 def as_on_cuda(counter: Counter) -> None:
     """Let the variable-length kernel be there, as one operator."""
     import torch
-    from regional_dit.attention import varlen
-    from regional_dit.attention.partial import WithLse
+    from regional_dit.attention.engine import varlen
+    from regional_dit.attention.engine.partial import WithLse
 
     def packed(q: Any, k: Any, v: Any, queries: Any, keys: Any, _scale: Any) -> Any:
         counter.number += 1

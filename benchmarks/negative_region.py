@@ -66,9 +66,9 @@ def scene(seed: int, models: tuple[Any, Any, Any], args: argparse.Namespace) -> 
     """Picture by kind."""
     import comfy.sample
     import torch
-    from regional_dit.nodes.conditioning import RegionalConditioning
-    from regional_dit.nodes.patch import PatchCrossAttention
-    from regional_dit.nodes.regions import RegionSplit
+    from regional_dit.nodes.patching.patch import PatchCrossAttention
+    from regional_dit.nodes.prompts.conditioning import RegionalConditioning
+    from regional_dit.nodes.regions.split import RegionSplit
 
     model, clip, vae = models
     objects, background = prompt_of(random.Random(seed))

@@ -45,15 +45,15 @@ def lora_tensors(model: Any, rank: int, dtype: Any, seed: int) -> dict[str, Any]
 def make_run(model: Any, n: int, rank: int, latent: Any, dtype: Any) -> Any:
     """A ``SamplingRun`` with n columns; rank 0: without LoRAs."""
     import torch
+    from regional_dit.attention.calls.schedule import PercentRange
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.attention.families import find_family
     from regional_dit.attention.lora.bind import bound_loras
     from regional_dit.attention.lora.run import LoraRun
     from regional_dit.attention.lora.spec import RegionLora
-    from regional_dit.attention.prompts import RegionalPrompts
     from regional_dit.attention.rules import Bind
-    from regional_dit.attention.sampling import RegionalPatch
-    from regional_dit.attention.schedule import PercentRange
-    from regional_dit.attention.split import split_canvas
+    from regional_dit.attention.sampling.run import RegionalPatch
+    from regional_dit.attention.text.prompts import RegionalPrompts
 
     family = find_family(model.model)
     loras = tuple(

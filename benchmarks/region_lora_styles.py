@@ -32,7 +32,7 @@ class Scenes:
 
     def __init__(self, args: argparse.Namespace) -> None:
         from regional_dit.demo_model.loader import load_demo
-        from regional_dit.nodes.regions import RegionSplit
+        from regional_dit.nodes.regions.split import RegionSplit
 
         self.args = args
         self.model, self.clip, self.vae = load_demo()
@@ -57,9 +57,9 @@ class Scenes:
         import comfy.sd
         import comfy.utils
         import torch
-        from regional_dit.nodes.conditioning import RegionalConditioning
-        from regional_dit.nodes.lora import RegionLoraNode, lora_path
-        from regional_dit.nodes.patch import PatchCrossAttention
+        from regional_dit.nodes.patching.patch import PatchCrossAttention
+        from regional_dit.nodes.prompts.conditioning import RegionalConditioning
+        from regional_dit.nodes.regional.lora import RegionLoraNode, lora_path
 
         model, loras = self.model, ()
         for region, style in enumerate(styles, start=1):

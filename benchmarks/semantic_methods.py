@@ -117,7 +117,7 @@ def is_available(method: Method) -> bool:
 
 def prepare(method: Method, scene: Scene, model: Any, clip: Any) -> tuple[Any, Any, Any]:
     """(model, positive, negative) for the sampler."""
-    from regional_dit.nodes.conditioning import RegionalConditioning
+    from regional_dit.nodes.prompts.conditioning import RegionalConditioning
 
     if method.kind == "merged":
         return model, encode(clip, scene.merged), encode(clip, "")
@@ -135,7 +135,7 @@ def prepare(method: Method, scene: Scene, model: Any, clip: Any) -> tuple[Any, A
 
 def patched(method: Method, model: Any, regional: Any) -> Any:
     from regional_dit.attention import rules
-    from regional_dit.nodes.patch import PatchCrossAttention
+    from regional_dit.nodes.patching.patch import PatchCrossAttention
 
     rule = getattr(rules, method.rule)(**method.settings)
     first, last = method.layers

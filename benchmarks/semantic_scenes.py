@@ -60,7 +60,7 @@ class Layout:
 
 def _split(rows: int, columns: int, overlap: float = 0.0) -> Callable[[random.Random], Any]:
     def make(_: random.Random) -> tuple[Any, tuple[Any, ...], bool]:
-        from regional_dit.attention.split import split_canvas
+        from regional_dit.attention.canvas.split import split_canvas
 
         regions = split_canvas(rows, columns, overlap=overlap)
         cells = split_canvas(rows, columns)
@@ -84,7 +84,7 @@ def _two_places(rng: random.Random) -> list[tuple[float, float, float, float]]:
 
 
 def _drawn_boxes(rng: random.Random) -> tuple[Any, tuple[Any, ...], bool]:
-    from regional_dit.attention.regions import Box, Region, RegionSet
+    from regional_dit.attention.canvas.regions import Box, Region, RegionSet
 
     boxes = _two_places(rng)
     return RegionSet(tuple(Region(Box(*box)) for box in boxes)), tuple(boxes), False
@@ -92,7 +92,7 @@ def _drawn_boxes(rng: random.Random) -> tuple[Any, tuple[Any, ...], bool]:
 
 def _soft_ellipses(rng: random.Random) -> tuple[Any, tuple[Any, ...], bool]:
     import torch
-    from regional_dit.attention.regions import RegionSet
+    from regional_dit.attention.canvas.regions import RegionSet
 
     grid = (np.arange(MASK_SIDE_PX) + 0.5) / MASK_SIDE_PX
     painted = []

@@ -30,10 +30,10 @@ from PIL import Image
 from soak_jobs import Graph, make_jobs
 
 from headless import api
-from headless.environment import Environment
+from headless.environment.choice import Environment
 from headless.errors import HeadlessError
 from headless.progress import Progress
-from headless.server import Server
+from headless.server.start import Server
 
 AHEAD = 6  # jobs in the server's queue at a time
 PATIENCE_S = 120.0

@@ -28,10 +28,10 @@ N_REGIONS, PHRASE_TOKENS = 4, 4
 def make_run(model: Any, form: str, latent: Any) -> Any:
     """A ``SamplingRun`` that tunes every layer as Flux's layers 24 to 33 (instance, attribute)."""
     import torch
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.attention.phrases import BoundPhrase, PhraseBinding
-    from regional_dit.attention.prompts import RegionalPrompts
     from regional_dit.attention.rules import SpecialtyTuning
-    from regional_dit.attention.split import split_canvas
+    from regional_dit.attention.text.prompts import RegionalPrompts
 
     class EveryLayer(SpecialtyTuning):
         """The rule with the busiest class of layers everywhere."""

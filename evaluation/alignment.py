@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..attention.regions import RegionSet
+from ..attention.canvas.regions import RegionSet
 from .errors import EvaluationError
 
 LOGIT_SCALE = 100.0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..attention.regions import RegionSet
+from ..attention.canvas.regions import RegionSet
 from ..demo_model.detector import detect
 from ..demo_model.score import parse_prompt
 from ..demo_model.world import COLOR_NAMES

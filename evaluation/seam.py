@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from ..attention.regions import RegionSet
+from ..attention.canvas.regions import RegionSet
 from .errors import EvaluationError
 
 BORDER_SHARE, BAND_SHARE = 0.01, 0.08

@@ -11,12 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import demo, doctor, planning, queueing, report, study, sweep, testing
-from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError, system_error
-from .paths import OUTPUT, cache_root
-from .process import become, raise_on_signals
-from .progress import Progress, Timings
-from .shared_options import (
+from .commands import demo, doctor, planning, report, study, sweep, testing
+from .commands import queue as queueing
+from .commands.options import (
     HOST_OPTIONS,
     INSIDE,
     device_options,
@@ -26,6 +23,10 @@ from .shared_options import (
     prepare,
     server_options,
 )
+from .errors import FAILED, INTERRUPTED, HeadlessError, Stopped, UsageError, system_error
+from .paths import OUTPUT, cache_root
+from .process import become, raise_on_signals
+from .progress import Progress, Timings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from .boxes import BoxesFromPlan, PlanFromBoxes
-from .conditioning import AppendRegionConditioning, RegionalConditioning
-from .demo import DemoDiTLoader, ScoreDemoScene
-from .depth import ProgressiveDepth
-from .editor import RegionEditor
-from .evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
-from .evaluate_demo import DemoConfusion
-from .frames import RegionFrames
-from .imports import ImportRegionalPrompts
-from .joint_rules import JOINT_RULE_NODES
-from .lora import RegionLoraNode
-from .omost import ImportOmostCanvas
-from .patch import PatchCrossAttention
-from .phrases import BindPhrases
-from .planner import LLMProgressivePrompt
-from .region_controlnet import RegionControlNet
-from .region_reference import RegionReference
-from .region_schedule import RegionScheduleNode
-from .regions import RegionsFromMasks, RegionSplit
-from .rules import RULE_NODES
-from .simple import RegionalPrompt
-from .sketch import RegionsFromSketch
-from .specialty import SpecialtyTuningRule
+from .measure.demo import DemoDiTLoader, ScoreDemoScene
+from .measure.evaluate import CompareFolders, CompareImages, RegionAlignment, SeamScore
+from .measure.evaluate_demo import DemoConfusion
+from .patching.depth import ProgressiveDepth
+from .patching.patch import PatchCrossAttention
+from .prompts.conditioning import AppendRegionConditioning, RegionalConditioning
+from .prompts.imports import ImportRegionalPrompts
+from .prompts.omost import ImportOmostCanvas
+from .prompts.phrases import BindPhrases
+from .prompts.planner import LLMProgressivePrompt
+from .prompts.simple import RegionalPrompt
+from .regional.controlnet import RegionControlNet
+from .regional.lora import RegionLoraNode
+from .regional.reference import RegionReference
+from .regional.schedule import RegionScheduleNode
+from .regions.boxes import BoxesFromPlan, PlanFromBoxes
+from .regions.editor import RegionEditor
+from .regions.frames import RegionFrames
+from .regions.sketch import RegionsFromSketch
+from .regions.split import RegionsFromMasks, RegionSplit
+from .rules.cross import RULE_NODES
+from .rules.joint import JOINT_RULE_NODES
+from .rules.specialty import SpecialtyTuningRule
 
 NODES: list[type[io.ComfyNode]] = [
     RegionalPrompt,

@@ -21,7 +21,7 @@ import torch
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from regional_dit.headless.environment import Environment
+    from regional_dit.headless.environment.choice import Environment
     from regional_dit.headless.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,7 +97,7 @@ def repo() -> Path:
 @pytest.fixture(scope="session")
 def environment(comfyui: Path) -> Environment:
     """The ComfyUI that the tests run in, with the Python that runs them."""
-    from regional_dit.headless.environment import Environment
+    from regional_dit.headless.environment.choice import Environment
 
     return Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
 

@@ -36,11 +36,11 @@ def write_graphs(folder: Path, names: Sequence[str], runnable: Collection[str] =
     Those that are ``runnable`` need no weights from elsewhere: they are run whole, and show what
     they save.
     """
-    from regional_dit.headless import browser
-    from regional_dit.headless.client import Client
-    from regional_dit.headless.environment import prepare
+    from regional_dit.headless.environment import browser
+    from regional_dit.headless.environment.choice import prepare
     from regional_dit.headless.progress import Progress
-    from regional_dit.headless.server import Server
+    from regional_dit.headless.queue.client import Client
+    from regional_dit.headless.server.start import Server
 
     progress = Progress(io.StringIO())
     environment = prepare(os.environ["COMFYUI_PATH"], sys.executable, progress)

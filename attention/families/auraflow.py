@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..joint_call import JointCall, Layout
+from ..joint.context import JointCall, Layout
 from .joint import JointFamily
 
 

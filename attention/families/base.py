@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import comfy.model_base
 import torch
 
-from ..prompts import Text
 from ..rules import AttentionKind, Rule
+from ..text.prompts import Text
 
 if TYPE_CHECKING:
-    from ..call_plan import CallPlan, TextCache
+    from ..calls.call_plan import CallPlan, TextCache
     from ..lora.routing import Routing
 
 

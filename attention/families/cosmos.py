@@ -14,7 +14,7 @@ import comfy.ldm.cosmos.blocks as cosmos1
 import comfy.ldm.cosmos.predict2 as predict2
 import torch
 
-from ..engine import KeyValue
+from ..engine.attend import KeyValue
 from ..errors import HostError
 from .base import TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, video_size

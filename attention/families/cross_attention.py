@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 
-from ..call_plan import CallPlan, LayerJob, TextCache, TextStates
-from ..engine import KeyValue, attend
+from ..calls.call_plan import CallPlan, LayerJob, TextCache, TextStates
+from ..calls.scoped import scoped_forwards
+from ..engine.attend import KeyValue, attend
 from ..errors import HostError, PromptError
-from ..prompts import Text
 from ..rules import AttentionKind, Couple, Rule
-from ..scoped import scoped_forwards
+from ..text.prompts import Text
 from .base import CallInputs, is_one_of
 
 # Which tokens of the global prompt some rows really have; None for all.

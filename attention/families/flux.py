@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..errors import HostError
-from ..joint_call import JointCall
+from ..joint.context import JointCall
 from .base import CallInputs
 from .joint import JointFamily
 

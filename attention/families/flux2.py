@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from ..joint_call import JointCall
-from ..prompts import Text
-from ..scoped import scoped_forwards
+from ..calls.scoped import scoped_forwards
+from ..joint.context import JointCall
+from ..text.prompts import Text
 from .base import CallInputs
 from .flux import Flux
 from .joint import restarted

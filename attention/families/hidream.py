@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 
 from ..errors import HostError
-from ..joint_call import JointCall, Layout, Lengths, TextSpans
-from ..prompts import Text
-from ..sequence import Span, Spans
+from ..joint.context import JointCall, Layout, Lengths, TextSpans
+from ..joint.sequence import Span, Spans
+from ..text.prompts import Text
 from .base import CallInputs
 from .joint import JointFamily, with_regions
 

@@ -16,8 +16,8 @@ import comfy.model_base
 import comfy.ops
 import torch
 
-from ..engine import KeyValue
-from ..prompts import Text
+from ..engine.attend import KeyValue
+from ..text.prompts import Text
 from .base import TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..joint_call import JointCall, Layout, Lengths, TextSpans
-from ..prompts import Text
-from ..scoped import scoped_forwards
-from ..sequence import Spans
+from ..calls.scoped import scoped_forwards
+from ..joint.context import JointCall, Layout, Lengths, TextSpans
+from ..joint.sequence import Spans
+from ..text.prompts import Text
 from .base import CallInputs, TokenShape
 from .joint import JointFamily, text_by_text, with_regions
 

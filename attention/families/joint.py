@@ -17,15 +17,17 @@ from typing import Any, ClassVar
 
 import torch
 
-from ..base_stream import BaseStream
-from ..call_plan import CallPlan, TextCache
+from ..calls.call_plan import CallPlan, TextCache
+from ..calls.scoped import scoped_forwards, without_compile
+from ..engine.partial import WithLse
 from ..errors import HostError
-from ..joint_call import JointCall, Layout, Lengths, joint_call
+from ..joint.base_stream import BaseStream
+from ..joint.call import joint_call
+from ..joint.context import JointCall, Layout, Lengths
+from ..joint.places import places_of
 from ..lora.routing import PLAIN
-from ..partial import WithLse
-from ..prompts import Text
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
-from ..scoped import scoped_forwards, without_compile
+from ..text.prompts import Text
 from .base import CallInputs, TokenShape, is_one_of
 
 OVERRIDE = "optimized_attention_override"
@@ -315,7 +317,7 @@ class _Override:
         n_tokens = q.shape[2 if skip_reshape else 1]
         places = None
         if layer is not None:
-            places = self._call.places(layer, n_tokens, self._layout, q.device)
+            places = places_of(self._call, layer, n_tokens, self._layout, q.device)
         if layer is None or places is None:
             kw.update(skip_reshape=skip_reshape, skip_output_reshape=skip_output_reshape)
             return self._host(func, q, k, v, heads, mask=mask, **kw)

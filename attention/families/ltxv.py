@@ -13,9 +13,9 @@ from typing import Any
 import comfy.ldm.modules.attention as host_attention
 import torch
 
-from ..engine import KeyValue
+from ..engine.attend import KeyValue
 from ..errors import PromptError
-from ..prompts import Text
+from ..text.prompts import Text
 from .base import TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype, video_size
 

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..calls.scoped import scoped_forwards
 from ..errors import HostError
-from ..joint_call import JointCall, Layout, Lengths
-from ..prompts import Text
-from ..scoped import scoped_forwards
+from ..joint.context import JointCall, Layout, Lengths
+from ..text.prompts import Text
 from .base import CallInputs
 from .joint import JointFamily, text_by_text, with_regions
 

@@ -12,8 +12,8 @@ from typing import Any
 import comfy.ldm.pixart.blocks as blocks
 import torch
 
-from ..engine import KeyValue
-from ..prompts import Text
+from ..engine.attend import KeyValue
+from ..text.prompts import Text
 from .base import TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype
 

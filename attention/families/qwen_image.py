@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from ..joint_call import JointCall
-from ..scoped import scoped_forwards
+from ..calls.scoped import scoped_forwards
+from ..joint.context import JointCall
 from .base import CallInputs
 from .joint import JointFamily, restarted
 

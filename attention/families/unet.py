@@ -17,8 +17,8 @@ import comfy.ldm.modules.attention as host_attention
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, UNetModel
 
-from ..call_plan import CallPlan
-from ..engine import KeyValue
+from ..calls.call_plan import CallPlan
+from ..engine.attend import KeyValue
 from ..errors import HostError
 from .base import CallInputs, TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer

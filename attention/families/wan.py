@@ -14,9 +14,9 @@ from typing import Any
 import comfy.ldm.wan.model as wan
 import torch
 
-from ..call_plan import CallPlan
-from ..engine import KeyValue
-from ..prompts import Text
+from ..calls.call_plan import CallPlan
+from ..engine.attend import KeyValue
+from ..text.prompts import Text
 from .base import CallInputs, TokenShape
 from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype, video_size
 

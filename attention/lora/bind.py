@@ -12,7 +12,7 @@ from .where import place_of
 
 if TYPE_CHECKING:
     from ..families import Family
-    from ..prompts import RegionalPrompts
+    from ..text.prompts import RegionalPrompts
 
 _ANY_LATENT = (16, 16)  # where a layer's tokens lie does not depend on the size
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..canvas.tokens import TokenGrid, token_ownership
 from ..errors import HostError
-from ..prompts import negative_uid
-from ..tokens import TokenGrid, token_ownership
+from ..text.prompts import negative_uid
 from .streams import Stream
 
 if TYPE_CHECKING:
-    from ..joint_call import JointCall, Layout
-    from ..regions import RegionSet
+    from ..canvas.regions import RegionSet
+    from ..joint.context import JointCall, Layout
 
 Owner = tuple[str, int]  # id of a set of regional prompts, region from 0
 

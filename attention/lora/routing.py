@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
+from ..calls.scoped import scoped_forwards
 from ..errors import HostError
-from ..scoped import scoped_forwards
 from .delta import Base, Delta
 from .layer import RoutedLayer
 from .ownership import Chunk, Claim, Owner, Ownership

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..tokens import TokenGrid
+from ..canvas.tokens import TokenGrid
 from .experts import expert_forwards
 from .ownership import Chunk, Claim
 from .routing import Routing
@@ -17,9 +17,9 @@ from .spec import RegionLora
 from .where import place_of, resized
 
 if TYPE_CHECKING:
+    from ..calls.step import Step
     from ..families import Family
-    from ..sampling import Entry
-    from ..step import Step
+    from ..sampling.run import Entry
     from .adapters import Site
     from .delta import Delta
 

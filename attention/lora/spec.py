@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ..calls.schedule import PercentRange
+from ..canvas.regions import RegionSet
 from ..errors import RegionalError
-from ..regions import RegionSet
-from ..schedule import PercentRange
 
 MAX_STRENGTH = 100.0
 ALWAYS = PercentRange()

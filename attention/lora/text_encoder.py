@@ -7,8 +7,8 @@ from typing import Any
 
 import comfy.lora
 
-from ..encode import Conditioning, encode_prompts
-from ..regions import RegionSet
+from ..canvas.regions import RegionSet
+from ..text.encode import Conditioning, encode_prompts
 from .adapters import read
 from .spec import RegionLora
 

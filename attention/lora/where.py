@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..tokens import TokenGrid
+from ..canvas.tokens import TokenGrid
 from .rows import Where
 from .streams import Stream, stream_of
 

@@ -7,10 +7,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
-from ..groups import Groups
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid
+from ..engine.groups import Groups
 
 # Cross-attention: image tokens ask text tokens. Joint attention: all ask all.
 AttentionKind = Literal["cross", "joint"]

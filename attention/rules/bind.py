@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import torch
 
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_ownership
+from ..engine.groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..errors import RegionalError
-from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid, token_ownership
 from .base import AttentionKind, BlockKinds, Rule
 from .hard import log_weighted, unless_all
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_ownership
+from ..engine.groups import Groups, mix_groups
 from ..errors import RegionalError
-from ..groups import Groups, mix_groups
-from ..regions import RegionSet
-from ..tokens import TokenGrid, token_ownership
 from .settings import EveryLayer
 
 

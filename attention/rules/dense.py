@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..groups import Group, Groups, KeyBlock
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid, token_coverage
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_coverage
+from ..engine.groups import Group, Groups, KeyBlock
 from .base import AttentionKind, Rule
 from .settings import canvas_coverage, region_weights, require_range
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
-from ..regions import RegionSet
-from ..tokens import NEGLIGIBLE_WEIGHT, TokenGrid, token_coverage
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import NEGLIGIBLE_WEIGHT, TokenGrid, token_coverage
+from ..engine.groups import BASE, IMAGE, Group, Groups, KeyBlock
 from .base import AttentionKind
 from .bind import region_members, text_groups
 from .hard import by_membership, log_weighted, unless_all

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import torch
 
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid
+from ..engine.groups import KeyBlock
 from ..errors import RegionError
-from ..groups import KeyBlock
-from ..regions import RegionSet
-from ..tokens import TokenGrid
 
 # A token belongs to a region whose mask has, there, at least this share of its largest value.
 INSIDE = 0.5

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..groups import Group, Groups, KeyBlock
-from ..regions import RegionSet
-from ..tokens import TokenGrid, token_ownership
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_ownership
+from ..engine.groups import Group, Groups, KeyBlock
 from .settings import EveryLayer, require_range
 
 

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal, get_args
 
 import torch
 
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, normalised, token_coverage
+from ..engine.groups import Groups, mix_groups
 from ..errors import RegionalError
-from ..groups import Groups, mix_groups
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid, normalised, token_coverage
 from .base import AttentionKind, Rule
 from .settings import region_weights, require_range
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_coverage
+from ..engine.groups import Group, Groups, KeyBlock
 from ..errors import RegionError
-from ..groups import Group, Groups, KeyBlock
-from ..regions import RegionSet
-from ..tokens import TokenGrid, token_coverage
 from .settings import EveryLayer, canvas_coverage
 
 VISIBLE = 0.5  # a token sees a region that covers more of it than this

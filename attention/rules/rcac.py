@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..groups import Groups, mix_groups
-from ..regions import RegionSet
-from ..tokens import TokenGrid, token_ownership
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_ownership
+from ..engine.groups import Groups, mix_groups
 from .settings import EveryLayer
 
 # "4+1" of the reference: the regional prompts act in blocks 0..20 of 40, the global one after.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..groups import Group, Groups, KeyBlock, mix_groups
-from ..regions import RegionSet
-from ..tokens import TokenGrid, token_ownership
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_ownership
+from ..engine.groups import Group, Groups, KeyBlock, mix_groups
 from .rcac import REFERENCE_SHARE
 from .settings import EveryLayer
 

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, kept_shares
+from ..engine.groups import BASE, BASE_IMAGE, IMAGE, Group, Groups, KeyBlock
 from ..errors import RegionalError
-from ..groups import BASE, BASE_IMAGE, IMAGE, Group, Groups, KeyBlock
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid, kept_shares
 from .base import AttentionKind, BlockKinds, Rule
 from .hard import by_membership, centre_members, unless_all
 from .settings import region_weights, require_range

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..groups import Groups, mix_groups
-from ..regions import RegionSet
-from ..tokens import TokenGrid, kept_shares, token_coverage
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, kept_shares, token_coverage
+from ..engine.groups import Groups, mix_groups
 from .settings import EveryLayer, region_weights, require_range
 
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import torch
 
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_coverage
 from ..errors import RegionalError
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid, token_coverage
 from .base import AttentionKind, Rule
 
 

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 import torch
 
+from ..calls.step import Step
+from ..canvas.regions import RegionSet
+from ..canvas.tokens import TokenGrid, token_ownership
+from ..engine.groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..errors import RegionalError
-from ..groups import BASE, IMAGE, Group, Groups, KeyBlock
 from ..phrases import PhraseBinding
-from ..regions import RegionSet
-from ..step import Step
-from ..tokens import TokenGrid, token_ownership
 from .base import AttentionKind, Rule
 from .bind import region_members, text_groups
 from .hard import unless_all

@@ -85,11 +85,11 @@ class Subject:
 
     def _run(self, rule: Any, n: int, text: int) -> Any:
         from cost_runs import UID, sampling_run
-        from regional_dit.attention.host import install, patches_of
-        from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
-        from regional_dit.attention.sampling import RegionalPatch
-        from regional_dit.attention.schedule import PercentRange
-        from regional_dit.attention.split import split_canvas
+        from regional_dit.attention.calls.schedule import PercentRange
+        from regional_dit.attention.canvas.split import split_canvas
+        from regional_dit.attention.sampling.host import install, patches_of
+        from regional_dit.attention.sampling.run import RegionalPatch
+        from regional_dit.attention.text.prompts import RegionalPrompts, text_from_conditioning
 
         text = text if self._any_text else self.kind.text[0]
         shorter = replace(self.kind, text=(text, self.kind.text[1]))

@@ -28,11 +28,11 @@ def engine(bench: Bench) -> None:
     """Cross-attention rules in every precision against float64."""
     import torch
     from regional_dit.attention import rules
-    from regional_dit.attention.engine import attend
-    from regional_dit.attention.groups import groups_to
-    from regional_dit.attention.reference import attend_dense
-    from regional_dit.attention.split import split_canvas
-    from regional_dit.attention.tokens import TokenGrid
+    from regional_dit.attention.canvas.split import split_canvas
+    from regional_dit.attention.canvas.tokens import TokenGrid
+    from regional_dit.attention.engine.attend import attend
+    from regional_dit.attention.engine.groups import groups_to
+    from regional_dit.attention.engine.reference import attend_dense
 
     from .layer import host_attention
 
@@ -65,7 +65,7 @@ def engine(bench: Bench) -> None:
 def phase_of(rule: Any) -> Any:
     """Of the first of 40 layers at the start of the sampling."""
     import torch
-    from regional_dit.attention.step import Step
+    from regional_dit.attention.calls.step import Step
 
     return rule.phase(0, 40, Step(torch.ones(1), [1.0, 0.5, 0.0], lambda share: 1.0 - share))
 

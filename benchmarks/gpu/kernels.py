@@ -120,7 +120,7 @@ def without_varlen(call: Callable[[], Any]) -> Callable[[], Any]:
 
 @contextmanager
 def _no_varlen() -> Any:
-    from regional_dit.attention import varlen
+    from regional_dit.attention.engine import varlen
 
     usable = varlen.is_usable
     varlen.is_usable = lambda q: False

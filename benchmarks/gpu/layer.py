@@ -48,12 +48,13 @@ def make(
 ) -> Layer:
     """A layer by the rule of that name with n regions on side x side image tokens."""
     import torch
-    from regional_dit.attention.call_plan import CallPlan, LayerJob, TextStates
-    from regional_dit.attention.groups import groups_to
-    from regional_dit.attention.joint_call import Layout, joint_call
-    from regional_dit.attention.partial import WithLse
-    from regional_dit.attention.split import split_canvas
-    from regional_dit.attention.tokens import TokenGrid
+    from regional_dit.attention.calls.call_plan import CallPlan, LayerJob, TextStates
+    from regional_dit.attention.canvas.split import split_canvas
+    from regional_dit.attention.canvas.tokens import TokenGrid
+    from regional_dit.attention.engine.groups import groups_to
+    from regional_dit.attention.engine.partial import WithLse
+    from regional_dit.attention.joint.call import joint_call
+    from regional_dit.attention.joint.context import Layout
 
     rule, phase = layer_rules()[name]
     size = 2 * side

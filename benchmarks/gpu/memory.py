@@ -17,7 +17,7 @@ def sampled(name: str, model: Any, n: int, seed: int = 1, steps: int = 2) -> Any
     import comfy.sample
     import torch
     from cost_runs import UID
-    from regional_dit.attention.prompts import MARKER
+    from regional_dit.attention.text.prompts import MARKER
 
     kind = BENCH[name].small
     model = regional(name, model, n) if n else model
@@ -42,12 +42,12 @@ def sampled(name: str, model: Any, n: int, seed: int = 1, steps: int = 2) -> Any
 def regional(name: str, model: Any, n: int) -> Any:
     """The model with the patch that a node would install."""
     from cost_runs import UID
+    from regional_dit.attention.calls.schedule import PercentRange
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.attention.families import find_family
-    from regional_dit.attention.host import install
-    from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
-    from regional_dit.attention.sampling import RegionalPatch
-    from regional_dit.attention.schedule import PercentRange
-    from regional_dit.attention.split import split_canvas
+    from regional_dit.attention.sampling.host import install
+    from regional_dit.attention.sampling.run import RegionalPatch
+    from regional_dit.attention.text.prompts import RegionalPrompts, text_from_conditioning
 
     kind = BENCH[name].small
     texts = tuple(text_from_conditioning(kind.conditioning(10 + i), str(i)) for i in range(n))

@@ -23,9 +23,9 @@ def main() -> None:
     import numpy as np
     import torch
     from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
-    from regional_dit.nodes.conditioning import RegionalConditioning
-    from regional_dit.nodes.patch import PatchCrossAttention
-    from regional_dit.nodes.regions import RegionSplit
+    from regional_dit.nodes.patching.patch import PatchCrossAttention
+    from regional_dit.nodes.prompts.conditioning import RegionalConditioning
+    from regional_dit.nodes.regions.split import RegionSplit
 
     settings = argparse.Namespace(steps=8, cfg=4.0)
     with torch.inference_mode():

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..cells import split_cells
 from ..errors import PlanError
-from ..place_words import WHOLE
+from ..layout.cells import split_cells
+from ..layout.place_words import WHOLE
 from ..plan import MAX_WEIGHT, Box, Plan, RegionPlan, check_box
 from ..schema import load_json
 from .cleaned import require_parts, tidy, without_tags

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ..errors import PlanError
-from ..place_words import WHOLE
+from ..layout.place_words import WHOLE
 from ..plan import MAX_WEIGHT, Box, Plan, RegionPlan, check_box
 from ..schema import MAX_JSON, MAX_REGIONS
 from .cleaned import tidy, without_breaks, without_tags

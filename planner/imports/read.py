@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 
 from ..errors import PlanError
-from ..lines import plan_from_lines
 from ..plan import Plan
 from ..schema import MAX_JSON
 from .forge_couple import plan_from_forge_couple
 from .invoke_ai import plan_from_invoke_ai
+from .lines import plan_from_lines
 from .prompt_control import plan_from_prompt_control
 from .regional_prompter import plan_from_regional_prompter
 from .settings import ImportSettings

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from hypothesis import strategies as st
-from regional_dit.attention.engine import attend
-from regional_dit.attention.groups import groups_to
-from regional_dit.attention.regions import Box, Region, RegionSet
-from regional_dit.attention.tokens import TokenGrid
+from regional_dit.attention.canvas.regions import Box, Region, RegionSet
+from regional_dit.attention.canvas.tokens import TokenGrid
+from regional_dit.attention.engine.attend import attend
+from regional_dit.attention.engine.groups import groups_to
 from stand_ins import sdpa
 
 HEADS, DIM = 2, 8

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from hypothesis import strategies as st
-from regional_dit.attention.engine import SeparateTexts, attend
-from regional_dit.attention.groups import BASE_IMAGE, IMAGE, Groups
-from regional_dit.attention.reference import attend_dense
-from regional_dit.attention.regions import RegionSet
-from regional_dit.attention.tokens import TokenGrid
+from regional_dit.attention.canvas.regions import RegionSet
+from regional_dit.attention.canvas.tokens import TokenGrid
+from regional_dit.attention.engine.attend import SeparateTexts, attend
+from regional_dit.attention.engine.groups import BASE_IMAGE, IMAGE, Groups
+from regional_dit.attention.engine.reference import attend_dense
 from stand_ins import sdpa
 
 HEADS, DIM, PATCH = 2, 4, 2

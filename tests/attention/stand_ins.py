@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from regional_dit.attention.step import Step
+from regional_dit.attention.calls.step import Step
 
 
 def sdpa(q, k, v):

@@ -20,7 +20,7 @@ from regional_dit.demo_model.loader import (
     load_demo,
     load_model,
 )
-from regional_dit.nodes.demo import DemoDiTLoader
+from regional_dit.nodes.measure.demo import DemoDiTLoader
 
 comfy_nodes: Any = importlib.import_module("nodes")
 SCHEDULERS = {"hunyuan_dit": "sgm_uniform", "flux": "simple"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from regional_dit.attention.split import split_canvas
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.demo_model.world import BACKGROUNDS, COLORS
 from regional_dit.evaluation.demo_confusion import demo_confusion
 from regional_dit.evaluation.errors import EvaluationError

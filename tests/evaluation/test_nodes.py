@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.errors import PromptError
-from regional_dit.attention.split import split_canvas
 from regional_dit.evaluation import fidelity
 from regional_dit.evaluation.errors import EvaluationError
-from regional_dit.nodes import evaluate
-from regional_dit.nodes.evaluate_demo import DemoConfusion
+from regional_dit.nodes.measure import evaluate
+from regional_dit.nodes.measure.evaluate_demo import DemoConfusion
 from regional_dit.planner.plan import Plan, RegionPlan
 
 

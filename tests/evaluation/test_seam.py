@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from regional_dit.attention.regions import Box, Region, RegionSet
-from regional_dit.attention.split import split_canvas
+from regional_dit.attention.canvas.regions import Box, Region, RegionSet
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.evaluation.errors import EvaluationError
 from regional_dit.evaluation.seam import owners, seam_score
 

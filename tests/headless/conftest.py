@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from regional_dit.headless.client import Client
-from regional_dit.headless.environment import Environment
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.progress import Progress
-from regional_dit.headless.server import Server
+from regional_dit.headless.queue.client import Client
+from regional_dit.headless.server.start import Server
 
 sys.path.append(str(Path(__file__).parent))  # for the helpers beside this file
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from regional_dit.headless.sweep_file import load, make_jobs
-from regional_dit.headless.sweep_store import Store
+from regional_dit.headless.sweep.file import load, make_jobs
+from regional_dit.headless.sweep.store import Store
 
 GRAPH = {
     "1": {"class_type": "EmptyImage",

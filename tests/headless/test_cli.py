@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from regional_dit.headless import cli, demo, doctor, torch_choice
-from regional_dit.headless import workflow as workflows
-from regional_dit.headless.environment import Environment
+from regional_dit.headless import cli
+from regional_dit.headless.commands import demo, doctor
+from regional_dit.headless.environment import torch_choice
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.errors import UsageError
 from regional_dit.headless.progress import Progress, Timings, human_seconds
-from regional_dit.headless.server import Server
+from regional_dit.headless.queue import workflow as workflows
+from regional_dit.headless.server.start import Server
 
 
 def headless(repo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

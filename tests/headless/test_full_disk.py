@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 from regional_dit.headless import api
-from regional_dit.headless.client import Client
 from regional_dit.headless.errors import RunError
-from regional_dit.headless.server import Server
-from regional_dit.headless.sweep_file import load, make_jobs
-from regional_dit.headless.sweep_store import Store
-from regional_dit.planner.cache import DiskStore
+from regional_dit.headless.queue.client import Client
+from regional_dit.headless.server.start import Server
+from regional_dit.headless.sweep.file import load, make_jobs
+from regional_dit.headless.sweep.store import Store
+from regional_dit.planner.llm.cache import DiskStore
 
 GRAPH = {
     "1": {

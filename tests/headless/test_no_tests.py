@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from regional_dit.headless import testing
-from regional_dit.headless.environment import Environment
+from regional_dit.headless.commands import testing
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.errors import UsageError
 from regional_dit.headless.progress import Progress
 

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from regional_dit.headless import process, testing
-from regional_dit.headless.environment import Environment
+from regional_dit.headless import process
+from regional_dit.headless.commands import testing
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.progress import Progress
 
 

@@ -11,10 +11,10 @@ from pathlib import Path, PureWindowsPath
 import pytest
 import yaml
 from regional_dit.headless import saving
-from regional_dit.headless.environment import Environment
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.paths import venv_python
 from regional_dit.headless.progress import Progress
-from regional_dit.headless.server import Server
+from regional_dit.headless.server.start import Server
 from sweep_cases import write_sweep
 
 NAMES = [

@@ -16,7 +16,7 @@ import pytest
 import torch
 from comfy.text_encoders import aura_t5, flux, qwen_image, sd3_clip
 from regional_dit.attention.phrases import Phrase, PhraseBinding, bind_phrases
-from regional_dit.nodes.phrases import split_phrase
+from regional_dit.nodes.prompts.phrases import split_phrase
 
 WIDTH = 8
 

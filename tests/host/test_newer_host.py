@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from comfy_api.latest import io
-from regional_dit.attention.regions import MAX_REGIONS
+from regional_dit.attention.canvas.regions import MAX_REGIONS
 from regional_dit.nodes import NODES
-from regional_dit.nodes.conditioning import AppendRegionConditioning
+from regional_dit.nodes.prompts.conditioning import AppendRegionConditioning
 
 FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
 

@@ -7,15 +7,15 @@ from typing import Any
 import comfy.sd
 import pytest
 import torch
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.host import patches_of
 from regional_dit.attention.lora.spec import RegionLora
-from regional_dit.attention.split import split_canvas
+from regional_dit.attention.sampling.host import patches_of
 from regional_dit.demo_model.loader import load_model
-from regional_dit.nodes.conditioning import RegionalConditioning
-from regional_dit.nodes.demo import DemoDiTLoader
-from regional_dit.nodes.lora import RegionLoraNode
-from regional_dit.nodes.patch import PatchCrossAttention
+from regional_dit.nodes.measure.demo import DemoDiTLoader
+from regional_dit.nodes.patching.patch import PatchCrossAttention
+from regional_dit.nodes.prompts.conditioning import RegionalConditioning
+from regional_dit.nodes.regional.lora import RegionLoraNode
 from tiny_flux_clip import FLUX_T5_DIM, tiny_flux_clip
 
 PROMPTS = "a fox\na boat"

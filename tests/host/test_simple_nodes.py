@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 from regional_dit.attention.errors import PromptError, RegionError
-from regional_dit.nodes.boxes import BoxesFromPlan, PlanFromBoxes
-from regional_dit.nodes.conditioning import RegionalConditioning
-from regional_dit.nodes.imports import ImportRegionalPrompts
-from regional_dit.nodes.patch import PatchCrossAttention
-from regional_dit.nodes.regions import RegionSplit
-from regional_dit.nodes.simple import RegionalPrompt
+from regional_dit.nodes.patching.patch import PatchCrossAttention
+from regional_dit.nodes.prompts.conditioning import RegionalConditioning
+from regional_dit.nodes.prompts.imports import ImportRegionalPrompts
+from regional_dit.nodes.prompts.simple import RegionalPrompt
+from regional_dit.nodes.regions.boxes import BoxesFromPlan, PlanFromBoxes
+from regional_dit.nodes.regions.split import RegionSplit
 from regional_dit.planner.plan import Plan
 from tiny_hunyuan import run_ksampler, tiny_hunyuan
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from regional_dit.attention.call_plan import CallPlan, LayerJob, TextStates
+from regional_dit.attention.calls.call_plan import CallPlan, LayerJob, TextStates
+from regional_dit.attention.canvas.split import split_canvas
+from regional_dit.attention.canvas.tokens import TokenGrid
 from regional_dit.attention.families.joint import with_regions
-from regional_dit.attention.joint_call import joint_call
+from regional_dit.attention.joint.call import joint_call
 from regional_dit.attention.rules import Bind
-from regional_dit.attention.split import split_canvas
-from regional_dit.attention.tokens import TokenGrid
 
 
 def test_regional_texts_are_not_fetched_back_from_the_device():

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 from comfy.patcher_extension import WrappersMP
-from regional_dit.attention.groups import BASE, BASE_IMAGE, IMAGE
-from regional_dit.attention.joint_call import Places
-from regional_dit.attention.registers import REGISTERS
+from regional_dit.attention.engine.groups import BASE, BASE_IMAGE, IMAGE
+from regional_dit.attention.joint.places import Places
+from regional_dit.attention.joint.registers import REGISTERS
 from regional_dit.attention.rules import Bias, Bind, EliGen, RegionalPromptingFlux, Rule
 
 # asking source -> key source -> what is added to the scores

@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from regional_dit.attention.host import install
-from regional_dit.attention.prompts import MARKER, RegionalPrompts, text_from_conditioning
-from regional_dit.attention.regions import RegionSet
+from regional_dit.attention.calls.schedule import PercentRange
+from regional_dit.attention.canvas.regions import RegionSet
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.rules import Bind
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
-from regional_dit.attention.split import split_canvas
+from regional_dit.attention.sampling.host import install
+from regional_dit.attention.sampling.run import RegionalPatch
+from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from tiny_joint import TINY
 
 # The host's own nodes.py; by name, as type checkers take the pack's folder for it.

@@ -6,13 +6,13 @@ from collections import Counter
 
 import torch
 from hypothesis import strategies as st
-from regional_dit.attention.engine import SeparateTexts, attend
-from regional_dit.attention.groups import BASE, BASE_IMAGE, IMAGE, Groups
+from regional_dit.attention.calls.step import Step
+from regional_dit.attention.canvas.regions import Box, Region, RegionSet
+from regional_dit.attention.canvas.tokens import TokenGrid
+from regional_dit.attention.engine.attend import SeparateTexts, attend
+from regional_dit.attention.engine.groups import BASE, BASE_IMAGE, IMAGE, Groups
+from regional_dit.attention.engine.reference import attend_dense
 from regional_dit.attention.phrases import BoundPhrase, PhraseBinding
-from regional_dit.attention.reference import attend_dense
-from regional_dit.attention.regions import Box, Region, RegionSet
-from regional_dit.attention.step import Step
-from regional_dit.attention.tokens import TokenGrid
 
 RAN: Counter[str] = Counter()  # what the properties met, told at the end of the run
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from hypothesis import strategies as st
-from regional_dit.attention.regions import RegionSet
-from regional_dit.attention.tokens import TokenGrid, token_ownership
+from regional_dit.attention.canvas.regions import RegionSet
+from regional_dit.attention.canvas.tokens import TokenGrid, token_ownership
 
 EDGES = [0.0, 1.0, 0.5, -0.5, 2.0, 1e-30, 5e-324, 1e-7, 1 - 1e-9, float("nan"), float("inf")]
 anything = st.one_of(st.sampled_from(EDGES), st.floats())

@@ -13,7 +13,7 @@ from random_files import is_a_sentence, spoiled, texts
 from random_plans import drawings
 from random_regions import boxes, check_regions, masks
 from regional_dit.attention.errors import RegionalError
-from regional_dit.nodes.editor import OVERLAPS, USES, RegionEditor
+from regional_dit.nodes.regions.editor import OVERLAPS, USES, RegionEditor
 from regional_dit.planner.errors import PlanError
 from regional_dit.planner.plan import Plan
 

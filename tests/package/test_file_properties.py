@@ -12,11 +12,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from random_cases import RAN
 from random_files import is_a_sentence, json_values, spoiled, texts, written
-from regional_dit.headless import report, report_data, report_html, sweep_file
-from regional_dit.headless import workflow as workflows
+from regional_dit.headless.commands import report
 from regional_dit.headless.errors import UsageError, WorkflowError
-from regional_dit.headless.sweep_job import with_collectors
-from regional_dit.headless.sweep_store import JobResult, Store
+from regional_dit.headless.queue import workflow as workflows
+from regional_dit.headless.report import data as report_data
+from regional_dit.headless.report import html as report_html
+from regional_dit.headless.sweep import file as sweep_file
+from regional_dit.headless.sweep.job import with_collectors
+from regional_dit.headless.sweep.store import JobResult, Store
 
 GRAPH = {
     "1": {

@@ -11,7 +11,7 @@ from random_files import is_a_sentence, spoiled, texts
 from regional_dit.planner.errors import PlanError
 from regional_dit.planner.imports import AUTO, DIRECTIONS, FORMATS, PARTS, ImportSettings
 from regional_dit.planner.imports import plan_from_text as read
-from regional_dit.planner.place_words import box_of_words, words_of_box
+from regional_dit.planner.layout.place_words import box_of_words, words_of_box
 from regional_dit.planner.plan import Plan
 
 WORDS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from regional_dit.headless import pins
+from regional_dit.headless.environment import pins
 
 RAW = "https://raw.githubusercontent.com/regional-dit/regional-dit/main/"
 SEMVER = re.compile(r"\d+\.\d+\.\d+")

@@ -12,9 +12,9 @@ from random_cases import RAN
 from random_files import is_a_sentence
 from random_regions import anything, check_regions
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.sketch import read_sketch
-from regional_dit.attention.sketch_legend import parse_color, parse_legend
-from regional_dit.nodes.sketch import RegionsFromSketch
+from regional_dit.attention.sketch.legend import parse_color, parse_legend
+from regional_dit.attention.sketch.regions import read_sketch
+from regional_dit.nodes.regions.sketch import RegionsFromSketch
 
 WHITE, PAINTS = "#ffffff", ("#e63946", "#3a86ff", "#00aa55", "#222222", "#f5be1e")
 color_texts = st.one_of(

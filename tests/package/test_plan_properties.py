@@ -12,9 +12,9 @@ from random_files import is_a_sentence, json_values, numbers, spoiled, texts
 from random_plans import drawings, words
 from random_regions import check_regions
 from regional_dit.attention.errors import RegionalError
-from regional_dit.nodes.plan_regions import regions_of
+from regional_dit.nodes.regions.plan_regions import regions_of
 from regional_dit.planner.errors import PlanError
-from regional_dit.planner.omost import AREAS, LOCATIONS, OFFSETS, plan_from_omost
+from regional_dit.planner.omost.plan import AREAS, LOCATIONS, OFFSETS, plan_from_omost
 from regional_dit.planner.plan import Plan
 
 MANY = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

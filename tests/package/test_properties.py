@@ -16,10 +16,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_cases import RAN, bindings, check, grids, region_sets, share, steps
+from regional_dit.attention.calls.schedule import PercentRange, layer_range
+from regional_dit.attention.calls.step import Step
+from regional_dit.attention.canvas.regions import Box, Region, RegionSet
+from regional_dit.attention.canvas.tokens import TokenGrid, token_ownership
+from regional_dit.attention.engine.groups import boosted, groups_to
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.groups import boosted, groups_to
-from regional_dit.attention.prompts import RegionalPrompts
-from regional_dit.attention.regions import Box, Region, RegionSet
 from regional_dit.attention.rules import (
     RCAC,
     RPG,
@@ -37,10 +39,8 @@ from regional_dit.attention.rules import (
     Rule,
     SpecialtyTuning,
 )
-from regional_dit.attention.sampling import Entry, RegionalPatch, SamplingRun, TextCache
-from regional_dit.attention.schedule import PercentRange, layer_range
-from regional_dit.attention.step import Step
-from regional_dit.attention.tokens import TokenGrid, token_ownership
+from regional_dit.attention.sampling.run import Entry, RegionalPatch, SamplingRun, TextCache
+from regional_dit.attention.text.prompts import RegionalPrompts
 
 N_LAYERS = 12  # so that each class of specialty tuning has a layer
 

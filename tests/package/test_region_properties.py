@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from random_cases import RAN, grids
 from random_files import is_a_sentence
 from random_regions import anything, boxes, check_regions, fractions, masks
+from regional_dit.attention.calls.step import Step
+from regional_dit.attention.canvas.frames import with_frames
+from regional_dit.attention.canvas.region_schedule import weights_at
+from regional_dit.attention.canvas.regions import Box, Region, RegionSet
+from regional_dit.attention.canvas.split import split_canvas
+from regional_dit.attention.canvas.tokens import TokenGrid, require_visible, token_ownership
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.frames import with_frames
-from regional_dit.attention.region_schedule import weights_at
-from regional_dit.attention.regions import Box, Region, RegionSet
-from regional_dit.attention.split import split_canvas
-from regional_dit.attention.step import Step
-from regional_dit.attention.tokens import TokenGrid, require_visible, token_ownership
-from regional_dit.nodes.boxes import layout_regions
-from regional_dit.nodes.plan_regions import drawn_mask, shape_of
-from regional_dit.nodes.prompt_sources import parse_weights
-from regional_dit.nodes.region_schedule import RegionScheduleNode
-from regional_dit.nodes.regions import RegionsFromMasks
+from regional_dit.nodes.prompts.sources import parse_weights
+from regional_dit.nodes.regional.schedule import RegionScheduleNode
+from regional_dit.nodes.regions.boxes import layout_regions
+from regional_dit.nodes.regions.plan_regions import drawn_mask, shape_of
+from regional_dit.nodes.regions.split import RegionsFromMasks
 
 pieces = st.sampled_from(
     ["0", "1", "0.3", "0.7", "1e-320", "1e308", "nan", "inf", "-1", "2", ":", ",", " ", ";", "\n",

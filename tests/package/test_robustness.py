@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from regional_dit.headless import saving
-from regional_dit.headless.environment import Environment
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.errors import RunError
 
 SLEEP = {

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from random_cases import RAN, bindings, check, grids, region_sets, steps
 from random_files import is_a_sentence, numbers
+from regional_dit.attention.calls.schedule import PercentRange, layer_range
+from regional_dit.attention.engine.groups import boosted, groups_to
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.groups import boosted, groups_to
 from regional_dit.attention.rules import BlockKinds, Rule, SpecialtyTuning
-from regional_dit.attention.schedule import PercentRange, layer_range
-from regional_dit.nodes.joint_rules import JOINT_RULE_NODES
-from regional_dit.nodes.rules import RULE_NODES
-from regional_dit.nodes.specialty import SpecialtyTuningRule
+from regional_dit.nodes.rules.cross import RULE_NODES
+from regional_dit.nodes.rules.joint import JOINT_RULE_NODES
+from regional_dit.nodes.rules.specialty import SpecialtyTuningRule
 
 FEWER = settings(suppress_health_check=[HealthCheck.too_slow])
 NODES = {node.__name__: node for node in (*RULE_NODES, *JOINT_RULE_NODES, SpecialtyTuningRule)}

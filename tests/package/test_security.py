@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.sketch_legend import parse_legend
+from regional_dit.attention.sketch.legend import parse_legend
 from regional_dit.planner.errors import PlanError
-from regional_dit.planner.offline import plan_offline
-from regional_dit.planner.omost import plan_from_omost
+from regional_dit.planner.offline.planner import plan_offline
+from regional_dit.planner.omost.plan import plan_from_omost
 from regional_dit.planner.plan import Plan
 
 # What a workflow, a plan or a picture from a stranger can reach inside ComfyUI.
@@ -97,7 +97,7 @@ def test_hostile_text_ends_quickly(reader: Callable[[str], object], piece: str) 
 def test_every_test_that_the_threat_list_names_exists(repo: Path) -> None:
     text = (repo / "SECURITY.md").read_text(encoding="utf-8")
     folder, file, missing = repo / "tests", "", []
-    for path, name in re.findall(r"`([a-z]+/test_\w+\.py)?(?:::(test_\w+))?`", text):
+    for path, name in re.findall(r"`([a-z]+(?:/[a-z]+)*/test_\w+\.py)?(?:::(test_\w+))?`", text):
         file = path or file
         if not (path or name):
             continue
@@ -122,7 +122,7 @@ def test_every_test_that_the_threat_list_names_exists(repo: Path) -> None:
 )
 def test_folders_of_pictures_stay_below_the_hosts(name: str) -> None:
     from regional_dit.evaluation.errors import EvaluationError
-    from regional_dit.nodes.evaluate import _inside
+    from regional_dit.nodes.measure.evaluate import _inside
 
     with pytest.raises(EvaluationError, match="write output/NAME"):
         _inside(name)

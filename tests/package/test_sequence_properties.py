@@ -11,13 +11,20 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_cases import RAN, grids, region_sets, sdpa, steps
-from regional_dit.attention.cascade import pieces
+from regional_dit.attention.engine.groups import (
+    BASE_IMAGE,
+    IMAGE,
+    Groups,
+    KeyBlock,
+    boosted,
+    groups_to,
+)
+from regional_dit.attention.engine.partial import WithLse
+from regional_dit.attention.engine.reference import attend_dense
 from regional_dit.attention.errors import RegionalError
-from regional_dit.attention.groups import BASE_IMAGE, IMAGE, Groups, KeyBlock, boosted, groups_to
-from regional_dit.attention.partial import WithLse
-from regional_dit.attention.reference import attend_dense
+from regional_dit.attention.joint.cascade import pieces
+from regional_dit.attention.joint.sequence import IMAGES, Spans, TokenLayout
 from regional_dit.attention.rules import BlockKinds, SpecialtyTuning
-from regional_dit.attention.sequence import IMAGES, Spans, TokenLayout
 from test_properties import N_LAYERS, RULES
 from test_properties import specialty_rules as tuning_rules
 

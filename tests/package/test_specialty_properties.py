@@ -13,11 +13,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_cases import RAN, bindings, grids, region_sets, sdpa, share, steps
-from regional_dit.attention.engine import SeparateTexts, attend
-from regional_dit.attention.groups import BASE, IMAGE, boosted, groups_to
-from regional_dit.attention.regions import RegionSet
+from regional_dit.attention.canvas.regions import RegionSet
+from regional_dit.attention.canvas.tokens import TokenGrid, token_ownership
+from regional_dit.attention.engine.attend import SeparateTexts, attend
+from regional_dit.attention.engine.groups import BASE, IMAGE, boosted, groups_to
 from regional_dit.attention.rules import SpecialtyTuning
-from regional_dit.attention.tokens import TokenGrid, token_ownership
 
 N_LAYERS, HEADS, DIM = 57, 2, 4
 BORDERS = [4, 5, 18, 19, 23, 24, 33, 34, 49, 50, 56]  # first and last layers of the classes

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from regional_dit.headless import api
-from regional_dit.headless.client import Client
-from regional_dit.headless.environment import Environment
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.progress import Progress
+from regional_dit.headless.queue.client import Client
 from regional_dit.nodes import NODES
 
 # ComfyUI itself serves no scripts from a folder whose name holds a space, so those are looked for

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from regional_dit.planner import chat_client
+from regional_dit.planner.llm import chat as chat_client
 
 sys.path.append(str(Path(__file__).parent))  # for ``omost_texts``
 
@@ -151,7 +151,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def make_endpoint(server: ScriptedServer, key: str) -> Callable[..., Any]:
-    from regional_dit.planner.endpoints import Endpoint
+    from regional_dit.planner.llm.endpoints import Endpoint
 
     def make(**changes: Any) -> Any:
         fields = {
@@ -169,8 +169,8 @@ def make_endpoint(server: ScriptedServer, key: str) -> Callable[..., Any]:
 @pytest.fixture
 def ask(make_endpoint: Callable[..., Any], tmp_path: Any) -> Callable[..., Any]:
     """plan_with_llm against the scripted server, with a store of its own."""
-    from regional_dit.planner.cache import DiskStore
-    from regional_dit.planner.llm import plan_with_llm
+    from regional_dit.planner.llm.cache import DiskStore
+    from regional_dit.planner.llm.planner import plan_with_llm
 
     def run(text: str = "two circles", n: int | None = 2, *, endpoint: Any = None, **kwargs: Any):
         return plan_with_llm(

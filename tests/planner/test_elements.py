@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from regional_dit.planner.elements import (
+from regional_dit.planner.errors import PlanError
+from regional_dit.planner.layout.elements import (
     boxes_of,
     elements_of,
     position_prompt,
     regions_from_layout,
 )
-from regional_dit.planner.errors import PlanError
 from regional_dit.planner.plan import Plan, RegionPlan
 
 PETS = Plan(

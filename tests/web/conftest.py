@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from regional_dit.headless import browser
-from regional_dit.headless.environment import Environment
+from regional_dit.headless.environment import browser
+from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.errors import InstallError
 from regional_dit.headless.process import end_group, start_in_group
 from regional_dit.headless.progress import Progress
-from regional_dit.headless.server import Server
+from regional_dit.headless.server.start import Server
 
 HERE = Path(__file__).parent
 SCENARIO_TIMEOUT_S = 150

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from regional_dit.attention.errors import RegionError
-from regional_dit.nodes.editor import RegionEditor
+from regional_dit.nodes.regions.editor import RegionEditor
 from regional_dit.planner.errors import PlanError
 from regional_dit.planner.plan import Plan, RegionPlan
 

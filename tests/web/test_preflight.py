@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from regional_dit.attention.calls.schedule import PercentRange
+from regional_dit.attention.canvas.regions import Box, Region, RegionSet
 from regional_dit.attention.families import find_family
-from regional_dit.attention.host import install, patches_of
-from regional_dit.attention.prompts import RegionalPrompts, text_from_conditioning
-from regional_dit.attention.regions import Box, Region, RegionSet
-from regional_dit.attention.sampling import RegionalPatch
-from regional_dit.attention.schedule import PercentRange
+from regional_dit.attention.sampling.host import install, patches_of
+from regional_dit.attention.sampling.run import RegionalPatch
+from regional_dit.attention.text.prompts import RegionalPrompts, text_from_conditioning
 from regional_dit.demo_model.loader import load_demo
-from regional_dit.nodes.preflight import preflight
+from regional_dit.nodes.patching.preflight import preflight
 
 
 def report(boxes: list[tuple[float, float, float, float]], latent: Any, layers: int = 8) -> str:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from regional_dit.headless.browser import WebTools
+from regional_dit.headless.environment.browser import WebTools
 from regional_dit.planner.compose import compose_prompt
 
 HERE = Path(__file__).parent

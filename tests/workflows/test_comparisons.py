@@ -53,7 +53,7 @@ def test_each_level_has_its_own_layers() -> None:
 
 
 def test_both_levels_of_the_plan_say_something(generate: ModuleType) -> None:
-    from regional_dit.planner.offline import plan_offline
+    from regional_dit.planner.offline.planner import plan_offline
 
     sentence = generate.COMPARISONS["hunyuan_dit_progressive_depth"].sentence
     plan = plan_offline(sentence, None, [(0, 0, 0.5, 1), (0.5, 0, 1, 1)])

@@ -14,9 +14,9 @@ def by_title(api: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 def test_offline_plan_asks_for_one_object_per_region(name: str, generate: ModuleType) -> None:
-    from regional_dit.attention.split import split_canvas
+    from regional_dit.attention.canvas.split import split_canvas
     from regional_dit.demo_model.score import parse_prompt
-    from regional_dit.planner.offline import plan_offline
+    from regional_dit.planner.offline.planner import plan_offline
 
     demo = generate.DEMOS[name]
     regions = split_canvas(demo.rows, demo.columns, overlap=demo.overlap).regions

@@ -14,8 +14,8 @@ def by_class(api: dict[str, Any], class_type: str) -> dict[str, Any]:
 
 
 def test_one_prompt_per_region(name: str, generate: ModuleType) -> None:
-    from regional_dit.attention.split import split_canvas
-    from regional_dit.planner.offline import plan_offline
+    from regional_dit.attention.canvas.split import split_canvas
+    from regional_dit.planner.offline.planner import plan_offline
 
     setting = generate.HUNYUANS[name]
     regions = split_canvas(setting.rows, setting.columns).regions

@@ -86,8 +86,8 @@ def test_note_names_every_file_and_the_rule(
 
 
 def test_one_prompt_per_region(name: str, generate: ModuleType) -> None:
-    from regional_dit.attention.split import split_canvas
-    from regional_dit.planner.offline import plan_offline
+    from regional_dit.attention.canvas.split import split_canvas
+    from regional_dit.planner.offline.planner import plan_offline
 
     if name in generate.SKETCHES:
         setting = generate.SKETCHES[name]

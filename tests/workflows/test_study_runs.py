@@ -48,7 +48,7 @@ def runner(
 
 
 def test_every_kind_of_way_runs_and_is_scored(runner: Runner) -> None:
-    from regional_dit.headless import study
+    from regional_dit.headless.commands import study
 
     parser = argparse.ArgumentParser()
     study.add_command(parser.add_subparsers(), [])

@@ -1,4 +1,4 @@
-// Colours of regions: those of nodes/preview.py, so that pictures and editor agree.
+// Colours of regions: those of nodes/regions/preview.py, so that pictures and editor agree.
 
 /** @param {number} index @returns {string} "#rrggbb" */
 export function colorOf(index) {

@@ -1,0 +1,1 @@
+"""The engine: groups of tokens, and attention over them by the fastest kernels at hand."""

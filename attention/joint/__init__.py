@@ -1,0 +1,1 @@
+"""Joint attention: the texts of all regions in one sequence with the image."""

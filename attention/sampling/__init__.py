@@ -1,0 +1,1 @@
+"""One sampling: the patch on ComfyUI's model, its state, when it acts, and its report."""

@@ -1,0 +1,306 @@
+"""The only place that touches ComfyUI's model patcher.
+
+Three public wrapper hooks do it all. Before the model is loaded (PREPARE_SAMPLING) the host's
+memory estimate hears of the regional text. When sampling starts (SAMPLER_SAMPLE) the conditioning
+entries that carry our marker are found and a ``SamplingRun`` is put into ``transformer_options``.
+At each model call (APPLY_MODEL) the host's own list of entry uuids tells which batch rows are
+regional; the family then patches the network for that one call. Rows are never guessed from
+``cond_or_uncond``, whose meaning depends on the guider.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import comfy.model_management
+import comfy.samplers
+from comfy.patcher_extension import WrappersMP
+
+from ..calls.call_plan import TextCache
+from ..canvas.region_schedule import check_base_ratios
+from ..errors import HostError, PromptError, RegionalError
+from ..families import FAMILIES, CallInputs, Family, find_family
+from ..families.host_checks import require_override
+from ..families.joint import JointFamily
+from ..joint.references import REFERENCES, check_owners
+from ..lora.bind import bound_loras
+from ..lora.run import LoraRun
+from ..rules import Rule
+from ..text.prompts import MARKER
+from .negatives import check_negatives, with_negatives
+from .run import Entry, RegionalPatch, SamplingRun
+
+KEY = "regional_dit"
+
+# Share of the free device memory, and the most in bytes, that the keys and values of regional
+# prompts may take during one sampling.
+CACHE_SHARE = 0.25
+CACHE_LIMIT_BYTES = 1 << 30
+
+
+def install(model: Any, patch: RegionalPatch) -> Any:
+    """A clone of the model that has the patch, after those it has already.
+
+    Args:
+        model: ComfyUI's ModelPatcher; left untouched.
+        patch: what to add.
+
+    Raises:
+        UnsupportedModelError: the model is of no supported family.
+        PromptError: the prompts were encoded for another model.
+        RegionalError: a rule that this family cannot do.
+    """
+    family = find_family(model.model)
+    check_rule(family, patch.rule)
+    check_negatives(patch)
+    check_base_ratios(patch.prompts.regions, patch.rule)
+    if isinstance(family, JointFamily):
+        require_override(family.name)
+        patch = replace(patch, rule=patch.rule.fitted(family.block_kinds(model.model)))
+    for each in with_negatives([patch]):
+        check_texts(family, model.model, each)
+    patch = replace(patch, loras=bound_loras(family, model.model, patch.prompts))
+    patches = (*patches_of(model), patch)
+    patched = model.clone()
+    patched.set_attachments(KEY, patches)
+    acting = with_negatives(patches)
+    for kind, wrapper in (
+        (WrappersMP.PREPARE_SAMPLING, _memory_wrapper(family, acting)),
+        (WrappersMP.SAMPLER_SAMPLE, _sampler_wrapper(family, acting)),
+        (WrappersMP.APPLY_MODEL, _apply_model_wrapper()),
+    ):
+        patched.remove_wrappers_with_key(kind, KEY)
+        patched.add_wrapper_with_key(kind, KEY, wrapper)
+    return patched
+
+
+def patches_of(model: Any) -> tuple[RegionalPatch, ...]:
+    """The regional patches that a ModelPatcher has, first node first."""
+    return model.get_attachment(KEY) or ()
+
+
+def check_rule(family: Family, rule: Rule[Any]) -> None:
+    """Raise where the rule is for another kind of attention than the family has."""
+    if rule.attention == family.attention:
+        return
+    kinds = {"cross": "cross-attention", "joint": "joint attention"}
+    good = ", ".join(f.name for f in FAMILIES if f.attention == rule.attention)
+    default = family.default_rule(0.3).name
+    raise RegionalError(
+        f"The rule '{rule.name}' is made for {kinds[rule.attention]} ({good}), but this model is "
+        f"{family.name}, which has {kinds[family.attention]}. Disconnect the rule to get "
+        f"'{default}', or connect a rule for {kinds[family.attention]}."
+    )
+
+
+def check_texts(family: Family, model: Any, patch: RegionalPatch) -> None:
+    """Raise where a prompt is not what the family's text encoder gives."""
+    width = family.text_width(model)
+    for index, text in enumerate(patch.prompts.texts):
+        got = text["cross_attn"].shape[-1]
+        if got != width:
+            raise PromptError(
+                f"The prompt of region {index + 1} has text states of width {got}, but "
+                f"{family.name} reads {width}. It was encoded with another model's text encoder: "
+                "connect the CLIP that was loaded with this model."
+            )
+        missing = [key for key in family.text_keys if key not in text]
+        if missing:
+            raise PromptError(
+                f"The prompt of region {index + 1} lacks {', '.join(missing)}, which {family.name} "
+                "needs. It was encoded with another model's text encoder: connect the CLIP that "
+                "was loaded with this model."
+            )
+
+
+def _memory_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
+    """Has the host keep memory free for the regional text in joint attention, before it loads.
+
+    There the text of all regions goes through every block with the image, in the negative's rows as
+    well. The host estimates from the shape of the latent, which it uses for nothing else (its own
+    context windows change it, too): ours is as much wider as the text has tokens.
+    """
+
+    def prepare_sampling(
+        executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any
+    ) -> Any:
+        if isinstance(family, JointFamily):
+            noise_shape = _with_text(family, model.model, patches, noise_shape)
+        return executor(model, noise_shape, *args, **kwargs)
+
+    return prepare_sampling
+
+
+def _with_text(
+    family: JointFamily, model: Any, patches: Sequence[RegionalPatch], noise_shape: Sequence[int]
+) -> list[int]:
+    """The shape of a latent with as many more tokens as the regional prompts have."""
+    size = tuple(noise_shape[2:])
+    grid = family.token_shape(model, size, 0)
+    used = {id(patch.prompts): patch.prompts for patch in patches if not patch.is_noop}
+    tokens: Counter[str] = Counter()  # of the rows that each global prompt has
+    for prompts in used.values():
+        tokens[prompts.uid] += sum(family.text_tokens(model, text) for text in prompts.texts)
+    longest = max(tokens.values(), default=0)  # to which the other rows are padded
+    columns = -(-longest // (grid.frames * grid.rows))
+    return [*noise_shape[:-1], size[-1] + columns * grid.patch]
+
+
+def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
+    def sampler_sample(
+        executor: Any,
+        guider: Any,
+        sigmas: Any,
+        extra_args: dict,
+        callback: Any,
+        noise: Any,
+        *rest: Any,
+    ) -> Any:
+        entries = _read_entries(guider)
+        _check_entries(guider, entries, patches)
+        for entry in entries.values():
+            takes = isinstance(family, JointFamily) and family.takes_references
+            check_owners(family.name, entry.references, takes_references=takes)
+        _check_bound_phrases(guider, patches)
+        model = guider.inner_model
+        budget = min(
+            CACHE_LIMIT_BYTES,
+            int(comfy.model_management.get_free_memory(noise.device) * CACHE_SHARE),
+        )
+        run = SamplingRun(
+            family=family,
+            patches=patches,
+            entries=entries,
+            latent_size=tuple(noise.shape[2:]),
+            cache=TextCache(budget),
+            schedule=sigmas.tolist(),
+            percent_to_sigma=cache(model.model_sampling.percent_to_sigma),
+            loras=LoraRun(family, [lora for patch in patches for lora in patch.loras]),
+        )
+        options = extra_args["model_options"]
+        transformer_options = {**options.get("transformer_options", {}), KEY: run}
+        options = {**options, "transformer_options": transformer_options}
+        extra_args = {**extra_args, "model_options": options}
+        return executor(guider, sigmas, extra_args, callback, noise, *rest)
+
+    return sampler_sample
+
+
+def _check_entries(
+    guider: Any, entries: dict[Any, Entry], patches: Sequence[RegionalPatch]
+) -> None:
+    """Raise where the sampler has no row for the patches, or none for their negatives."""
+    found = {entry.regional_uid for entry in entries.values()}
+    negatives = {p.prompts.negative.uid: p.prompts.uid for p in patches if p.prompts.negative}
+    wanted = {patch.prompts.uid for patch in patches} - negatives.keys()
+    if not found & wanted:
+        raise PromptError(
+            "The model is patched for regional prompts, but no conditioning of this sampler "
+            "belongs to them. Connect the 'positive' output of Regional Conditioning (the one "
+            "that feeds Patch DiT Cross-Attention) to the sampler's positive input."
+        )
+    if any(uid not in found and positive in found for uid, positive in negatives.items()):
+        raise PromptError(
+            "Regions have negative prompts of their own, but no conditioning of this sampler "
+            "belongs to them. Connect the 'negative' output of the same Regional Conditioning to "
+            "the sampler's negative input, or remove the regions' negative prompts (a guider "
+            "without a negative, such as BasicGuider, cannot use them)."
+        )
+    if negatives and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
+        logging.warning(
+            "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "
+            "cfg."
+        )
+
+
+def _check_bound_phrases(guider: Any, patches: Sequence[RegionalPatch]) -> None:
+    """Raise where a rule knows tokens of another prompt than the one that is sampled."""
+    for patch in patches:
+        expected = patch.rule.base_tokens
+        for cond in (cond for conds in guider.conds.values() for cond in conds or ()):
+            text = cond["model_conds"].get("c_crossattn")
+            if expected is None or cond.get(MARKER) != patch.prompts.uid or text is None:
+                continue
+            got = text.cond.shape[1]
+            if got != expected:
+                raise PromptError(
+                    f"The phrases were bound in a prompt of {expected} text tokens, but the "
+                    f"sampler's positive has {got}. Encode and bind the same prompt: connect the "
+                    "global prompt of Regional Conditioning to the node that binds the phrases."
+                )
+
+
+def _read_entries(guider: Any) -> dict[Any, Entry]:
+    """Describe every conditioning entry of the guider by its uuid, and make uuids unique.
+
+    Where one side of the guidance has an area, ComfyUI appends to the other side a copy of that
+    entry with a *borrowed* text: marker and uuid of the copy then lie. Such a copy is recognised
+    by its place behind the originals, and judged by the entry that its text came from.
+    """
+    entries: dict[Any, Entry] = {}
+    for name, conds in guider.conds.items():
+        if not conds:
+            continue
+        n_original = len(guider.original_conds.get(name, conds))
+        originals = conds[:n_original]
+        for index, cond in enumerate(conds):
+            source = cond if index < n_original else _text_owner(cond, originals)
+            if cond["uuid"] in entries:
+                cond = {**cond, "uuid": uuid.uuid4()}
+                conds[index] = cond
+            owners = tuple(source.get(REFERENCES, ()))
+            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"), owners)
+    return entries
+
+
+def _text_owner(copy: dict, originals: list[dict]) -> dict:
+    text = copy["model_conds"].get("c_crossattn")
+    for cond in originals:
+        if cond["model_conds"].get("c_crossattn") is text:
+            return cond
+    return {}
+
+
+def _apply_model_wrapper() -> Any:
+    def apply_model(
+        executor: Any,
+        x: Any,
+        t: Any,
+        c_concat: Any = None,
+        c_crossattn: Any = None,
+        control: Any = None,
+        transformer_options: dict | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        options = transformer_options or {}
+        run: SamplingRun | None = options.get(KEY)
+        if run is None or "uuids" not in options:
+            raise HostError(
+                "The model is patched for regional prompts but was called without ComfyUI's "
+                "sampling state. Use KSampler or SamplerCustomAdvanced and update ComfyUI (0.3.60 "
+                "or later)."
+            )
+        model = executor.class_obj
+        hooked = getattr(model.current_patcher, "current_hooks", None) is not None
+        active: SamplingRun = run.forgetful() if hooked else run
+        call = (model, x, options["uuids"], options["sigmas"])
+        routing = active.routing(*call)
+        inputs = CallInputs(c_crossattn, options, kwargs, routing)
+        with routing.active() if routing is not None else nullcontext():
+            plan = active.plan(*call, routing)
+            if plan is None:
+                if routing is not None:
+                    active.family.lay_out(model, [c.rows for c in routing.chunks], inputs)
+                return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+            with active.family.patched(model, plan, active.cache, inputs) as patched:
+                args = (x, t, c_concat, patched.context, control, patched.options)
+                return executor(*args, **patched.extra)
+
+    return apply_model

@@ -1,0 +1,1 @@
+"""Regions from a colour-coded sketch."""

@@ -1,0 +1,1 @@
+"""Encoded prompts: what Regional Conditioning hands to the patch, and how it is encoded."""

@@ -1,0 +1,152 @@
+"""``test``: lint, types, and all tests inside the real ComfyUI; ``--search``: random examples."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..environment import browser
+from ..environment.choice import Environment
+from ..errors import FAILED, UsageError
+from ..paths import ROOT
+from ..process import ended_on_exit, run_child, start_in_group
+from ..progress import Progress, human_seconds
+
+_MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
+# What cannot be spread: a debugger, and options that say how to spread.
+_NOT_SPREAD = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no")
+
+
+def run(
+    environment: Environment, progress: Progress, arguments: Sequence[str], *, lint: bool = True
+) -> int:
+    """Run ruff, then pytest with ``arguments`` and pyright beside it; return the exit code.
+
+    All of them run whatever the others said. What pyright found comes on stderr after pytest's
+    closing line, which stays the last one of stdout.
+    """
+    if not (ROOT / "tests").is_dir():
+        raise UsageError(
+            f"{ROOT} has no tests: it was installed from ComfyUI's registry, which ships without "
+            "them. Clone the repository instead."
+        )
+    python = str(environment.python)
+    variables = environment.variables()
+    failed: list[str] = []
+    if lint:
+        progress.line("ruff ...")
+        command = [python, "-m", "ruff", "check", "--no-cache", str(ROOT)]
+        if run_child(command, cwd=ROOT, env=variables) != 0:
+            failed.append("ruff")
+    names_tests = any((ROOT / arg.split("::")[0]).exists() for arg in arguments if arg[:1] != "-")
+    paths = [
+        str(ROOT / arg) if arg[:1] != "-" and (ROOT / arg.split("::")[0]).exists() else arg
+        for arg in arguments
+    ]
+    if not names_tests:
+        paths = [str(ROOT / "tests"), *paths]
+    if not names_tests or any(_needs_browser(arg) for arg in arguments):
+        variables.update(browser.prepare(environment.python, progress).variables())
+    command = [*_pytest(environment), *_spread(environment, progress, arguments, variables), *paths]
+    if not lint:
+        return run_child(command, cwd=environment.comfyui, env=variables)
+    progress.line("pyright, beside the tests; what it finds is told after them")
+    types = [python, "-m", "pyright", "--pythonpath", python, "--project", str(ROOT)]
+    with _beside(types, variables) as wait_for_types:
+        code = run_child(command, cwd=environment.comfyui, env=variables)
+        found, said = wait_for_types()
+    progress.line(f"pyright: {said}")
+    if found != 0:
+        failed.append("pyright")
+    if failed:
+        progress.line(f"error: {' and '.join(failed)} found faults, listed above.")
+    return code or (FAILED if failed else 0)
+
+
+@contextlib.contextmanager
+def _beside(
+    command: Sequence[str], variables: Mapping[str, str]
+) -> Iterator[Callable[[], tuple[int, str]]]:
+    """Run a child while the block runs; gives a function that waits for its code and its output.
+
+    The output goes through a file: nobody would empty a pipe meanwhile.
+    """
+    with tempfile.TemporaryFile() as output:
+        child = start_in_group(
+            command, cwd=ROOT, env=dict(variables), stdout=output, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+        def wait() -> tuple[int, str]:
+            code = child.wait()
+            output.seek(0)
+            return code, output.read().decode("utf-8", "replace").strip()
+
+        with ended_on_exit(child):
+            yield wait
+
+
+def search(
+    environment: Environment, progress: Progress, arguments: Sequence[str], minutes: float
+) -> int:
+    """Try new random examples of every property until the time is over; return the exit code.
+
+    The ordinary run tries the same examples every time. What fails here is printed with the call
+    that repeats it; pin it with ``@example`` beside the property when it is mended.
+    """
+    started, failures, rounds = time.monotonic(), [], 0
+    variables = environment.variables()
+    while rounds == 0 or time.monotonic() - started < minutes * 60:
+        rounds += 1
+        seed = random.SystemRandom().randrange(2**32)
+        progress.line(f"round {rounds}, seed {seed}")
+        command = [
+            *_pytest(environment), "-m", "hypothesis", "-q", "--hypothesis-profile=search",
+            f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", "-p", "no:cacheprovider",
+            *(arguments or [str(ROOT / "tests")]),
+        ]  # fmt: skip
+        if run_child(command, cwd=ROOT, env=variables) != 0:
+            failures.append(seed)
+    took = human_seconds(time.monotonic() - started)
+    seeds = f"; failed with the seeds {failures}" if failures else "; nothing failed"
+    progress.line(f"{rounds} rounds of the properties in {took}{seeds}.")
+    return FAILED if failures else 0
+
+
+def _pytest(environment: Environment) -> list[str]:
+    options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    return [str(environment.python), "-m", "pytest", *options]
+
+
+def _spread(
+    environment: Environment,
+    progress: Progress,
+    arguments: Sequence[str],
+    variables: dict[str, str],
+) -> list[str]:
+    """Options that spread the tests over processes, one thread each."""
+    # One more than cores: tests of servers and of the browser wait more than they compute.
+    count = min((os.cpu_count() or 1) + 1, _MOST_PROCESSES)
+    if any(arg.split("=")[0] in _NOT_SPREAD for arg in arguments):
+        return []
+    if not _has_xdist(environment, variables):
+        progress.line("note: without pytest-xdist the tests run in one process, which takes longer")
+        return []
+    variables.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the cores as they are
+    return ["-n", str(count), "--dist", "loadgroup", "--no-loadscope-reorder"]
+
+
+def _has_xdist(environment: Environment, variables: Mapping[str, str]) -> bool:
+    command = [str(environment.python), "-c", "import xdist"]
+    return subprocess.run(command, capture_output=True, env=dict(variables)).returncode == 0
+
+
+def _needs_browser(argument: str) -> bool:
+    """Whether the tests that an argument names are, or hold, those of the editor."""
+    parts = (ROOT / argument.split("::")[0]).parts[len(ROOT.parts) :]
+    return parts in ((), ("tests",)) or parts[:2] == ("tests", "web")

@@ -1,0 +1,1 @@
+"""The environment: find or install ComfyUI, torch and what the tests need."""

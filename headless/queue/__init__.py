@@ -1,0 +1,1 @@
+"""Queue workflows on any ComfyUI, follow them, fetch what they made, explain what went wrong."""

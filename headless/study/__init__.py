@@ -1,0 +1,1 @@
+"""Studies: every rule on the same scenes of one's own model."""

@@ -1,0 +1,1 @@
+"""Sweeps: many settings of one workflow, resumable, on one or several servers."""

@@ -1,0 +1,1 @@
+"""Nodes that measure pictures, and the demo model that stands in for a checkpoint."""

@@ -1,0 +1,1 @@
+"""Nodes that patch the model."""

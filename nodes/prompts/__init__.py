@@ -1,0 +1,1 @@
+"""Nodes that make prompts for regions: written, planned, imported, bound phrase by phrase."""

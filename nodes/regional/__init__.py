@@ -1,0 +1,1 @@
+"""Nodes that give a region more than a prompt: LoRA, ControlNet, reference, schedule."""

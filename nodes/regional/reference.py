@@ -1,0 +1,73 @@
+"""Region Reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import node_helpers
+from comfy_api.latest import io
+
+from ...attention.canvas.regions import MAX_REGIONS
+from ...attention.errors import PromptError
+from ...attention.joint.references import REFERENCES, WHOLE
+from ...attention.text.encode import Conditioning
+from ..types import CATEGORY
+
+HOST_KEY = "reference_latents"  # where the host keeps them, first one first
+
+
+class RegionReference(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="RegionalDiT_RegionReference",
+            display_name="Region Reference",
+            category=CATEGORY,
+            description="Give a reference image to one region: only the image and the text of that "
+            "region see it. For models that take reference images (Flux Kontext, Flux.2, "
+            "Qwen-Image-Edit). One of these per image.",
+            inputs=[
+                io.Conditioning.Input(
+                    "conditioning",
+                    tooltip="The positive (or negative) of Regional Conditioning, or what another "
+                    "reference node made of it.",
+                ),
+                io.Int.Input(
+                    "region",
+                    default=1,
+                    min=0,
+                    max=MAX_REGIONS,
+                    tooltip="Number of the region that the image belongs to, from 1. 0: the whole "
+                    "picture, as with ComfyUI's own ReferenceLatent.",
+                ),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="The reference image, from VAE Encode. Not connected: the last one "
+                    "that the conditioning has already (TextEncodeQwenImageEdit adds one).",
+                ),
+            ],
+            outputs=[io.Conditioning.Output(display_name="conditioning")],
+        )
+
+    @classmethod
+    def execute(
+        cls, conditioning: Conditioning, region: int, latent: dict[str, Any] | None = None
+    ) -> io.NodeOutput:
+        if not 0 <= region <= MAX_REGIONS:
+            raise PromptError(f"region is {region}, expected 0 (the whole picture) or its number.")
+        if latent is not None:
+            conditioning = node_helpers.conditioning_set_values(
+                conditioning, {HOST_KEY: [latent["samples"]]}, append=True
+            )
+        owned = []
+        for states, extra in conditioning:
+            n_images = len(extra.get(HOST_KEY) or ())
+            if not n_images:
+                raise PromptError(
+                    "The conditioning has no reference image that could belong to a region. "
+                    "Connect a latent, or a conditioning with a reference image."
+                )
+            before = (*extra.get(REFERENCES, ()), *[WHOLE] * n_images)[: n_images - 1]
+            owned.append([states, {**extra, REFERENCES: (*before, region)}])
+        return io.NodeOutput(owned)

@@ -1,0 +1,1 @@
+"""Nodes that make regions: split, masks, drawn, sketched, frames of a video."""

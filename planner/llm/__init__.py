@@ -1,0 +1,1 @@
+"""Planning with a language model: the question, the connection, and the reading of its reply."""

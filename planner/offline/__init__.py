@@ -1,0 +1,1 @@
+"""The offline planner: a sentence read by rules, without a network or a model."""

@@ -1,0 +1,1 @@
+"""Chinese: grammar and words."""

@@ -1,0 +1,1 @@
+"""Omost canvases, read without executing them, as plans."""

@@ -1,0 +1,1 @@
+"""How good a planner is: labelled sentences and lists of prompts."""
