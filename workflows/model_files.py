@@ -1,7 +1,8 @@
 """Where the public files that the workflows name can be downloaded, for the editor's own offer.
 
 A file that a loader names and that is missing is offered for download by the editor, if the node's
-``properties.models`` say where it is. The addresses are those of ComfyUI's own templates.
+``properties.models`` say where it is. The addresses are those of ComfyUI's own templates, except
+those of HunyuanDiT, XLabs and EliGen, which are their makers'.
 """
 
 from __future__ import annotations
@@ -23,6 +24,21 @@ MODEL_FILES: dict[str, tuple[str, str]] = {
             "sd_xl_base_1.0.safetensors",
             "checkpoints",
             "stabilityai/stable-diffusion-xl-base-1.0/resolve/main",
+        ),
+        (
+            "flux1-dev-kontext_fp8_scaled.safetensors",
+            "diffusion_models",
+            f"Comfy-Org/flux1-kontext-dev_ComfyUI/{_SPLIT}/diffusion_models",
+        ),
+        (
+            "clip_l.safetensors",
+            "text_encoders",
+            "comfyanonymous/flux_text_encoders/resolve/main",
+        ),
+        (
+            "t5xxl_fp8_e4m3fn_scaled.safetensors",
+            "text_encoders",
+            "comfyanonymous/flux_text_encoders/resolve/main",
         ),
         (
             "hunyuan_dit_1.2.safetensors",

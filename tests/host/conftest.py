@@ -9,7 +9,8 @@ import torch
 torch.set_num_threads(1)  # tiny models: a second thread only waits
 # For the helpers beside this file, which each test module imports by itself: an older host lacks
 # some models, and then only the tests of those fail to import.
-sys.path.append(str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.extend(str(HERE / folder) for folder in ("", "cross", "joint", "sampling"))
 
 
 @pytest.fixture(scope="module")

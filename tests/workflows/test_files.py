@@ -268,10 +268,12 @@ def test_missing_packs_and_files_can_be_had(name: str, ui: dict[str, Any], repo:
         if node["type"] not in MODEL_FILES:
             assert "models" not in properties
             continue
-        (model,) = properties["models"]
-        assert model["name"] in node["widgets_values"]
-        assert model["directory"] in MODEL_FOLDERS[node["type"]]
-        assert re.fullmatch(
-            r"https://huggingface\.co/[\w.-]+/[\w.-]+/resolve/main/(\S+/)?\S+\.safetensors",
-            model["url"],
-        ), name
+        models = properties["models"]
+        assert len(models) == len(MODEL_FILES[node["type"]])
+        for model in models:
+            assert model["name"] in node["widgets_values"]
+            assert model["directory"] in MODEL_FOLDERS[node["type"]]
+            assert re.fullmatch(
+                r"https://huggingface\.co/[\w.-]+/[\w.-]+/resolve/main/(\S+/)?\S+\.safetensors",
+                model["url"],
+            ), name

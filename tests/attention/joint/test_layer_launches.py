@@ -21,7 +21,7 @@ from regional_dit.attention.joint.cascade import STEP, pieces
 from regional_dit.attention.joint.sequence import TokenLayout
 from regional_dit.attention.rules import Bind, BlockKinds
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 MOST = {4: 15, 16: 30}  # kernels over the stock layer's, by regions
 
 

@@ -123,7 +123,7 @@ def test_weights_held_in_fp8_with_manual_cast():
 
 
 def test_cache_budget_changes_no_pixel(model, monkeypatch):
-    import regional_dit.attention.host as host
+    import regional_dit.attention.sampling.host as host
 
     kept = run_ksampler(patched(model), positive(), conditioning(NEGATIVE), steps=3)
     monkeypatch.setattr(host, "CACHE_LIMIT_BYTES", 0)

@@ -14,7 +14,7 @@ async function outputs(page, url) {
 
 /** The shipped workflow with the drawing of a person in it. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number, regions: [string, [number, number, number, number]][]}} how */
 export async function drawAndQueue(stage, how) {
-  const { page } = await openComfy(stage, { ...how, width: 1800, height: 1100 });
+  const { page } = await openComfy(stage, { ...how, width: 1800, height: 1300 });
   await dropFile(page, "drawn.json", "application/json", (await readFile(how.workflow)).toString("base64"));
   await page.waitForFunction((type) => globalThis.app.graph._nodes.some((n) => n.type === type), EDITOR);
   await settle(page, 800);
