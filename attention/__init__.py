@@ -24,6 +24,7 @@ Besides its prompt a region may have a negative (``negatives``: the same regions
 rows), a part of the denoising (``region_schedule``: part of a layer's phase), reference images
 (``references``: a change of any rule's groups) and a ControlNet (``residuals``).
 
-Only ``families/``, ``lora/`` and ``sampling/host.py`` import ComfyUI; the sketch modules need numpy,
-scipy and Pillow, blurred masks kornia, and all else torch alone. ``docs/architecture.md`` has the map.
+Only ``families/``, ``lora/`` and ``sampling/host.py`` import ComfyUI; the sketch modules need
+numpy, scipy and Pillow, blurred masks kornia, and all else torch alone. The map, hop by hop, is
+``docs/architecture.md``.
 """
