@@ -12,6 +12,7 @@ RP_LORAS          tuple of ``attention.lora.spec.RegionLora``
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from comfy_api.latest import io
 
@@ -38,3 +39,10 @@ def require_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """
     if value not in choices:
         raise RegionalError(f"{name} is {value!r}, expected one of: {', '.join(choices)}.")
+
+
+def share_input(name: str, *, default: float, tooltip: str, **more: Any) -> io.Float.Input:
+    """An input in 0..1, in hundredths: a part of the denoising, a share, a ratio."""
+    return io.Float.Input(
+        name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip, **more
+    )

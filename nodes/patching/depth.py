@@ -10,7 +10,7 @@ from ...attention.families import find_family
 from ...attention.rules import Rule
 from ...attention.sampling.depth import DEPTH_PRESETS, DepthPreset, depth_patches
 from ...attention.text.prompts import RegionalPrompts
-from ..types import CATEGORY, Regional, RuleSocket
+from ..types import CATEGORY, Regional, RuleSocket, share_input
 from .patch import install_reported, patch_outputs
 
 
@@ -41,12 +41,9 @@ class ProgressiveDepth(io.ComfyNode):
                     tooltip="First deep layer. -1: 21 of 40, the share of the paper's settings. "
                     "Not used by uniform.",
                 ),
-                io.Float.Input(
+                share_input(
                     "base_ratio",
                     default=0.3,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Share of the global prompt inside the regions. Not used when a rule "
                     "is connected.",
                 ),

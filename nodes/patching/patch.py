@@ -14,7 +14,7 @@ from ...attention.sampling.report import patch_report
 from ...attention.sampling.run import RegionalPatch
 from ...attention.text.prompts import RegionalPrompts
 from ..newer import newer
-from ..types import CATEGORY, Regional, RuleSocket
+from ..types import CATEGORY, Regional, RuleSocket, share_input
 from .preflight import preflight
 
 
@@ -83,28 +83,19 @@ class PatchCrossAttention(io.ComfyNode):
                     tooltip="Last block that is patched. -1: what the rule asks for (most: all "
                     "blocks; rcac: 21 of 40).",
                 ),
-                io.Float.Input(
+                share_input(
                     "start_percent",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising at which the patch begins, 0 = first step.",
                 ),
-                io.Float.Input(
+                share_input(
                     "end_percent",
                     default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising at which the patch ends, 1 = last step.",
                 ),
-                io.Float.Input(
+                share_input(
                     "base_ratio",
                     default=0.3,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Share of the global prompt inside the regions. 0: regions see their "
                     "own prompt alone; higher: one coherent scene, less separation. Not used when "
                     "a rule is connected.",

@@ -15,7 +15,7 @@ from ...planner.plan import Plan
 from ..newer import newer
 from ..patching.patch import PatchCrossAttention
 from ..regions.plan_regions import regions_of
-from ..types import CATEGORY, PlanSocket, Regions
+from ..types import CATEGORY, PlanSocket, Regions, share_input
 from .conditioning import RegionalConditioning
 
 
@@ -67,12 +67,9 @@ class RegionalPrompt(io.ComfyNode):
                     dynamic_prompts=True,
                     tooltip="What the picture must not show. Empty: the plan's.",
                 ),
-                io.Float.Input(
+                share_input(
                     "base_ratio",
                     default=0.3,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Share of the global prompt inside the regions. 0: regions see their "
                     "own prompt alone; higher: one coherent scene, less separation.",
                 ),

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ...attention.calls.schedule import PercentRange
 from ...attention.lora.spec import MAX_STRENGTH, RegionLora
 from ...demo_model.loader import DEMO_LORAS
-from ..types import CATEGORY, Loras, require_choice
+from ..types import CATEGORY, Loras, require_choice, share_input
 
 
 def lora_files() -> dict[str, Path | None]:
@@ -59,21 +59,15 @@ class RegionLoraNode(io.ComfyNode):
                     step=0.01,
                     tooltip="How strongly it acts, as in the LoRA loaders. 0: not at all.",
                 ),
-                io.Float.Input(
+                share_input(
                     "start_percent",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising at which it begins, 0 = first step. The text "
                     "encoder part is always on.",
                 ),
-                io.Float.Input(
+                share_input(
                     "end_percent",
                     default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising at which it ends, 1 = last step.",
                 ),
                 io.Boolean.Input(

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...attention.canvas.region_schedule import RegionSchedule, with_schedule
 from ...attention.canvas.regions import RegionSet
-from ..types import CATEGORY, Regions
+from ..types import CATEGORY, Regions, share_input
 
 RULES_BASE_RATIO = -1.0  # of the node's base_ratio: leave it to the patch or its rule
 
@@ -28,38 +28,26 @@ class RegionScheduleNode(io.ComfyNode):
                     default="",
                     tooltip="Numbers of the regions that this is for, such as 1, 3. Empty: all.",
                 ),
-                io.Float.Input(
+                share_input(
                     "start_percent",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising at which the regions begin, 0 = first step.",
                 ),
-                io.Float.Input(
+                share_input(
                     "end_percent",
                     default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising at which the regions end, 1 = last step.",
                 ),
-                io.Float.Input(
+                share_input(
                     "ramp",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Part of the denoising over which their weight rises around "
                     "start_percent and falls around end_percent. 0: switched. The beginning and "
                     "the end of the denoising have no ramp.",
                 ),
-                io.Float.Input(
+                share_input(
                     "outside",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="What is left of their weight outside of that part. 0: nothing, their "
                     "place then follows the other regions and the global prompt.",
                 ),

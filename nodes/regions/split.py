@@ -9,7 +9,7 @@ from ...attention.canvas.regions import MAX_REGIONS, OVERLAP_MODES, RegionSet
 from ...attention.canvas.split import split_canvas
 from ...attention.errors import RegionError
 from ..newer import newer
-from ..types import CATEGORY, Regions, require_choice
+from ..types import CATEGORY, Regions, require_choice, share_input
 from .preview import label_regions
 
 MASK_SIZE_PX = 512  # of the MASK output and the preview; sampling does not use it
@@ -79,12 +79,9 @@ class RegionSplit(io.ComfyNode):
                     tooltip="Heights: empty for equal rows, ratios like 1:2:1, or split points "
                     "like 0.3, 0.7 (shares of the height).",
                 ),
-                io.Float.Input(
+                share_input(
                     "feather",
                     default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
                     tooltip="Width of the soft border between neighbours, as a share of a cell. "
                     "0 = hard border, the fastest; 0.1 hides seams.",
                 ),
