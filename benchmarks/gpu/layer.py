@@ -55,6 +55,7 @@ def make(
     from regional_dit.attention.engine.partial import WithLse
     from regional_dit.attention.joint.call import joint_call
     from regional_dit.attention.joint.context import Layout
+    from regional_dit.attention.joint.places import places_of
 
     rule, phase = layer_rules()[name]
     size = 2 * side
@@ -67,7 +68,7 @@ def make(
     call = joint_call(plan, (BASE_TEXT,), lambda states: (states,))
     image = call.n_text, call.n_text + grid.n_tokens
     layout = Layout(lambda spans: spans, image=(image,))
-    places = call.places(0, image[1], lambda _end: layout, device)
+    places = places_of(call, 0, image[1], lambda _end: layout, device)
     if places is None:
         raise AssertionError("the benchmark's own layout is refused")
     generator = torch.Generator(device).manual_seed(0)
