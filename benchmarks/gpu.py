@@ -54,7 +54,11 @@ def main() -> int:
         lambda: report.write(results, args.out / "report.md"),
         60 * args.minutes,
     )
-    whole = runner.run(chosen)
+    try:
+        whole = runner.run(chosen)
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.")
+        return 130
     report.write(results, args.out / "report.md")
     print(f"Report: {args.out / 'report.md'}")
     found = results.stages()

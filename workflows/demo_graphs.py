@@ -187,7 +187,8 @@ class DemoSketch:
     phrases: tuple[tuple[str, tuple[float, float, float, float]], ...]
     prompt: str
     size_px: int = 256
-    steps: int = 20
+    steps: int = 8
+    image_weight: float = 2.0
     cfg: float = 4.0
     seed: int = 1
 
@@ -236,7 +237,10 @@ def build_demo_sketch(schemas: Schemas, sketch: DemoSketch) -> Graph:
     )
     show_text(graph, "Phrases and tokens", bound.out("report"), 220)
     graph.column("Regional prompting", 430, VIOLET)
-    rule = graph.node("RegionalDiT_RuleSpecialtyTuning", inputs={"phrases": bound.out("phrases")})
+    rule = graph.node(
+        "RegionalDiT_RuleSpecialtyTuning",
+        inputs={"phrases": bound.out("phrases"), "image_weight": sketch.image_weight},
+    )
     patch = add_patch(
         graph, loader.out("MODEL"), conditioning, rule=rule.out("rule"), latent=latent.out("LATENT")
     )

@@ -1,6 +1,8 @@
-"""Cosmos-Predict2 and Cosmos 1: cross-attention over T5 tokens, 2 x 2 patches of latent frames.
+"""Cosmos-Predict2, Anima and Cosmos 1: cross-attention, 2 x 2 patches of latent frames.
 
-Cosmos 1 keeps its tokens first and its rows second, and nests its attention deeper.
+Anima has the blocks of Cosmos-Predict2; a network of its own makes its text out of the states of a
+language model and the tokens of T5. Cosmos 1 keeps its tokens first and its rows second, and nests
+its attention deeper.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import torch
 
 from ..engine.attend import KeyValue
 from ..errors import HostError
+from ..text.prompts import Text
 from .base import TokenShape
-from .cross_attention import CrossAttentionFamily, RegionalLayer, video_size
+from .cross_attention import CrossAttentionFamily, RegionalLayer, compute_dtype, video_size
 
 
 class _Cosmos(CrossAttentionFamily):
@@ -57,6 +60,23 @@ class CosmosPredict2(_Cosmos):
             return module.output_dropout(module.output_proj(out))
 
         return forward
+
+
+class Anima(CosmosPredict2):
+    name = "Anima"
+    host_classes = ("Anima",)
+
+    def text_width(self, model: Any) -> int:
+        return model.diffusion_model.llm_adapter.blocks[0].cross_attn.context_dim
+
+    def text_states(self, model: Any, text: Text, device: torch.device) -> torch.Tensor:
+        states = text["cross_attn"].to(device, compute_dtype(model))
+        ids, weights = text.get("t5xxl_ids"), text.get("t5xxl_weights")
+        if weights is not None:
+            weights = weights[None, :, None].to(states)
+        if ids is not None:
+            ids = ids[None].to(device)
+        return model.diffusion_model.preprocess_text_embeds(states, ids, t5xxl_weights=weights)
 
 
 def _projected(

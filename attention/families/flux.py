@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, ClassVar
 
-from ..errors import HostError
 from ..joint.context import JointCall
 from .base import CallInputs
 from .joint import JointFamily
+from .joint_text import with_text_watched
 
 
 class Flux(JointFamily):
@@ -35,20 +34,4 @@ class Flux(JointFamily):
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
         """Other packs' patches of the embedded input must leave the number of text tokens alone."""
-        patches = inputs.options.get("patches", {})
-        if "post_input" not in patches:
-            yield inputs
-            return
-
-        def check(embedded: dict[str, Any]) -> dict[str, Any]:
-            added = embedded["txt"].shape[1] - call.n_text
-            if added:
-                raise HostError(
-                    f"Another patch of this {self.name} model adds {added} tokens to the text (a "
-                    "USO style reference does that), so regional prompts would be looked for in "
-                    "the wrong place. Remove that patch, or the regional one."
-                )
-            return embedded
-
-        checked = {**patches, "post_input": [*patches["post_input"], check]}
-        yield replace(inputs, options={**inputs.options, "patches": checked})
+        yield with_text_watched(self.name, call, inputs)

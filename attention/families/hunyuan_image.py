@@ -16,7 +16,7 @@ import torch
 
 from ..calls.scoped import scoped_forwards
 from ..joint.context import JointCall, Layout, Lengths, TextSpans
-from ..joint.sequence import Spans
+from ..joint.sequence import Span, Spans
 from ..text.prompts import Text
 from .base import CallInputs, TokenShape
 from .joint import JointFamily, text_by_text, with_regions
@@ -87,18 +87,8 @@ class HunyuanImage(JointFamily):
         if n_tokens != n_image + n_prompt + n_quoted:
             return None
 
-        # Older hosts have the image in front.
-        image_first = getattr(self.blocks(model)[0], "flipped_img_txt", False)
-        first = n_image if image_first else 0
-        image = (0, n_image) if image_first else (n_prompt + n_quoted, n_tokens)
-
-        def text(spans: TextSpans) -> Spans:
-            starts = first, first + n_prompt
-            return tuple(
-                (start + a, start + b) for (a, b), start in zip(spans, starts, strict=True)
-            )
-
-        return Layout(text, image=(image,))
+        image, first = image_and_text(model, n_image, n_tokens)
+        return Layout(at_starts(first, first + n_prompt), image=(image,))
 
     @contextmanager
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
@@ -106,6 +96,22 @@ class HunyuanImage(JointFamily):
         alone = _refining(refiner.forward, call)
         with scoped_forwards([(refiner, alone)], recursive=False):
             yield inputs
+
+
+def image_and_text(model: Any, n_image: int, n_tokens: int) -> tuple[Span, int]:
+    """The image's place and where the text begins; older hosts have the image in front."""
+    if getattr(model.diffusion_model.double_blocks[0], "flipped_img_txt", False):
+        return (0, n_image), n_image
+    return (n_tokens - n_image, n_tokens), 0
+
+
+def at_starts(*starts: int) -> Callable[[TextSpans], Spans]:
+    """Places in the sequence of a text's spans in the context of each stream."""
+
+    def text(spans: TextSpans) -> Spans:
+        return tuple((start + a, start + b) for (a, b), start in zip(spans, starts, strict=True))
+
+    return text
 
 
 def _refining(refine: Callable[..., torch.Tensor], call: JointCall) -> Callable[..., torch.Tensor]:

@@ -8,14 +8,19 @@ from ..errors import UnsupportedModelError
 from .auraflow import AuraFlow
 from .base import Family
 from .chroma import Chroma
-from .cosmos import Cosmos1, CosmosPredict2
+from .cosmos import Anima, Cosmos1, CosmosPredict2
 from .flux import Flux
 from .flux2 import Flux2
 from .hidream import HiDream
 from .hunyuan_dit import HunyuanDiT
 from .hunyuan_image import HunyuanImage
+from .hunyuan_video import HunyuanVideo15
+from .krea2 import Krea2
+from .longcat import LongCatImage
+from .ltxav import LTXAV
 from .ltxv import LTXV
 from .lumina import Lumina2, ZImage
+from .omnigen2 import OmniGen2
 from .pixart import PixArt
 from .qwen_image import QwenImage
 from .sd3 import SD3
@@ -29,15 +34,21 @@ FAMILIES: tuple[Family, ...] = (
     SDXL(),
     Wan(),
     CosmosPredict2(),
+    Anima(),
     Cosmos1(),
     LTXV(),
+    LTXAV(),
     Flux(),
     SD3(),
     AuraFlow(),
     Chroma(),
     QwenImage(),
     HunyuanImage(),
+    HunyuanVideo15(),
     Flux2(),
+    LongCatImage(),
+    Krea2(),
+    OmniGen2(),
     HiDream(),
     Lumina2(),
     ZImage(),
@@ -55,7 +66,7 @@ REFUSED = {
     "WAN_Animate2": "Animate puts a reference frame before the video and attends to a face.",
     "WAN22_S2V": "S2V adds motion and reference tokens and attends to audio.",
     "WAN22_WanDancer": "WanDancer attends to music beside the text.",
-    "LongCatImage": "The image's positions depend on the length of the text, which regions change.",
+    "Boogu": "Two streams with attention of their own come before those of OmniGen 2.",
     "MageFlow": "Its text and image positions are not those of Qwen-Image.",
     "HunyuanImage21Refiner": "The refiner takes a picture in the place of noise.",
     "ZImagePixelSpace": "It works on pixels, with patches of its own.",

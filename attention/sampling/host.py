@@ -21,6 +21,7 @@ from typing import Any
 
 import comfy.model_management
 import comfy.samplers
+import torch
 from comfy.patcher_extension import WrappersMP
 
 from ..calls.call_plan import TextCache
@@ -178,7 +179,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             family=family,
             patches=patches,
             entries=entries,
-            latent_size=tuple(noise.shape[2:]),
+            latent_size=_seen(noise, getattr(model, "latent_shapes", None)).shape[2:],
             cache=TextCache(budget),
             schedule=sigmas.tolist(),
             percent_to_sigma=cache(model.model_sampling.percent_to_sigma),
@@ -218,6 +219,14 @@ def _check_entries(
             "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "
             "cfg."
         )
+
+
+def _seen(x: torch.Tensor, shapes: Sequence[Sequence[int]] | None) -> torch.Tensor:
+    """The latent of what is seen, for its shape and device alone: newer hosts give a video and its
+    sound as one flat latent, the video first."""
+    if shapes is None or len(shapes) < 2:
+        return x
+    return x.new_empty(()).expand(x.shape[0], *shapes[0][1:])
 
 
 def _check_bound_phrases(guider: Any, patches: Sequence[RegionalPatch]) -> None:
@@ -290,7 +299,8 @@ def _apply_model_wrapper() -> Any:
         model = executor.class_obj
         hooked = getattr(model.current_patcher, "current_hooks", None) is not None
         active: SamplingRun = run.forgetful() if hooked else run
-        call = (model, x, options["uuids"], options["sigmas"])
+        latent = _seen(x, kwargs.get("latent_shapes"))
+        call = (model, latent, options["uuids"], options["sigmas"])
         routing = active.routing(*call)
         inputs = CallInputs(c_crossattn, options, kwargs, routing)
         with routing.active() if routing is not None else nullcontext():

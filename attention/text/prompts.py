@@ -58,7 +58,7 @@ class RegionalPrompts:
 
 
 def text_from_conditioning(conditioning: Sequence[Any], label: str) -> Text:
-    """The tensors of a CONDITIONING with one entry.
+    """The tensors of a CONDITIONING with one entry, and what it says is so (as a true tensor).
 
     Args:
         conditioning: ComfyUI's [[cross_attn [1, T, C], {key: value}]].
@@ -78,4 +78,5 @@ def text_from_conditioning(conditioning: Sequence[Any], label: str) -> Text:
             f"The conditioning of {label} has {cross_attn.shape[0]} batch rows, expected one."
         )
     tensors = {k: v for k, v in extra.items() if isinstance(v, torch.Tensor)}
-    return {"cross_attn": cross_attn, **tensors}
+    flags = {k: torch.tensor(True) for k, v in extra.items() if v is True}
+    return {"cross_attn": cross_attn, **flags, **tensors}

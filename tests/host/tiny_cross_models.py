@@ -6,7 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import comfy.model_base
+import comfy.ops
 import comfy.supported_models
+import pytest
 import torch
 
 # ComfyUI's model config, its BaseModel class and further arguments of it.
@@ -151,6 +153,38 @@ def cosmos_predict2() -> Build:
     return config, comfy.model_base.CosmosPredict2, {}
 
 
+def anima() -> Build:
+    """The host's own network for the text has 100 million weights; a small one takes its place."""
+    adapter = pytest.importorskip("comfy.ldm.anima.model", reason="no Anima in this ComfyUI")
+
+    def build(config: Any, device: Any) -> Any:
+        base = comfy.model_base.Anima(config, device=device)
+        base.diffusion_model.llm_adapter = adapter.LLMAdapter(
+            source_dim=40,
+            target_dim=40,
+            model_dim=32,
+            num_layers=1,
+            num_heads=2,
+            device=device,
+            dtype=config.unet_config.get("dtype"),
+            operations=comfy.ops.pick_operations(
+                config.unet_config.get("dtype"), config.manual_cast_dtype
+            ),
+        )
+        return base
+
+    config = comfy.supported_models.Anima({**COSMOS, "image_model": "anima"})
+    return config, build, {}
+
+
+def anima_tokens(seed: int, tokens: int) -> dict[str, Any]:
+    """Another number of T5 tokens than the language model's."""
+    generator = torch.Generator().manual_seed(3000 + seed)
+    n = tokens + 3
+    ids = torch.randint(0, 32128, (n,), generator=generator, dtype=torch.int)
+    return {"t5xxl_ids": ids, "t5xxl_weights": torch.rand(n, generator=generator) + 0.5}
+
+
 def cosmos1() -> Build:
     config = comfy.supported_models.CosmosT2V(
         {
@@ -185,6 +219,48 @@ def ltxv_mask(seed: int, tokens: int) -> dict[str, Any]:
     mask = torch.zeros(1, tokens, dtype=torch.long)
     mask[:, : 2 + seed % 4] = 1
     return {"attention_mask": mask}
+
+
+def ltxav(**more: Any) -> Build:
+    """LTX-2: video and sound, three blocks each; its connector adds up to 1024 learned tokens."""
+    if not hasattr(comfy.model_base, "LTXAV"):
+        pytest.skip("no LTX-2 in this ComfyUI")
+    config = comfy.supported_models.LTXAV(
+        {
+            "image_model": "ltxav",
+            "cross_attention_dim": 64,
+            "attention_head_dim": 32,
+            "num_attention_heads": 2,
+            "audio_cross_attention_dim": 48,
+            "audio_attention_head_dim": 24,
+            "audio_num_attention_heads": 2,
+            "caption_channels": 40,
+            "num_layers": 3,
+            "connector_attention_head_dim": 20,
+            "connector_num_attention_heads": 2,
+            "connector_num_layers": 1,
+            **more,
+        }
+    )
+    return config, comfy.model_base.LTXAV, {}
+
+
+def ltxav23() -> Build:
+    """LTX-2.3: text of video and sound apart, moved by the time in each block, and gated heads."""
+    return ltxav(
+        caption_proj_before_connector=True,
+        caption_projection_first_linear=False,
+        cross_attention_adaln=True,
+        apply_gated_attention=True,
+        connector_attention_head_dim=32,
+        audio_connector_attention_head_dim=24,
+        connector_apply_gated_attention=True,
+    )
+
+
+def ltxav_raw(seed: int, tokens: int) -> dict[str, Any]:
+    """What the text encoder says of its states."""
+    return {"unprocessed_ltxav_embeds": True}
 
 
 def sdxl_pooled(seed: int, tokens: int) -> dict[str, Any]:

@@ -18,11 +18,16 @@ from tiny_joint_models import (
     chroma,
     flux,
     flux2,
+    flux2_klein,
     hidream,
     hunyuan_image,
+    hunyuan_video_15,
+    krea2,
     llama_states,
+    longcat,
     lumina,
     mask_of_all,
+    omnigen2,
     qwen_image,
     sd3,
     z_image,
@@ -43,6 +48,7 @@ class TinyJoint:
         extra: makes further entries of a conditioning from (seed, tokens).
         options: further entries of every conditioning.
         frames: whether the latent has a frame axis.
+        family: its name, where the model's own is another.
     """
 
     build: Callable[[], Any]
@@ -54,6 +60,7 @@ class TinyJoint:
     extra: Callable[[int, int], dict[str, Any]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     frames: bool = False
+    family: str = ""
 
     def model(self, seed: int = 0) -> Any:
         """ModelPatcher with random weights, norms near one. Skips the test where the host lacks the
@@ -118,4 +125,13 @@ TINY: dict[str, TinyJoint] = {
     "Lumina 2": TinyJoint(lumina, 48, None, 16, 6, extra=mask_of_all),
     "Z-Image": TinyJoint(z_image, 48, None, 16, 6),
     "Flux.2": TinyJoint(flux2, 48, 32, 128, 6, options={"guidance": 4.0}),
+    "Flux.2 Klein": TinyJoint(
+        flux2_klein, 48, None, 128, 6, options={"pooled_output": None}, family="Flux.2"
+    ),
+    "LongCat-Image": TinyJoint(longcat, 48, None, 16, 6),
+    "Krea 2": TinyJoint(krea2, 48, None, 16, 6, frames=True),
+    "OmniGen 2": TinyJoint(omnigen2, 48, None, 16, 6, extra=mask_of_all),
+    "HunyuanVideo 1.5": TinyJoint(
+        hunyuan_video_15, 48, None, 32, 6, options={"pooled_output": None}, frames=True
+    ),
 }
