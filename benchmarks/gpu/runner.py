@@ -58,8 +58,11 @@ class Runner:
                 self._start(stage.name, left)
                 self.after()
                 after = self.results.stages()[stage.name]
-                stuck = before is not None and before.end == after.end == "unfinished"
-                if stuck and before.cells.keys() == after.cells.keys():
+                if (
+                    before is not None
+                    and before.end == after.end == "unfinished"
+                    and before.cells.keys() == after.cells.keys()
+                ):
                     print(f"{stage.name}: no cell came to its end in this time", flush=True)
                     return False
         return True
