@@ -102,6 +102,7 @@ _PATTERNS: dict[str, Patterns] = {
     "HiDream": HIDREAM,
     "Lumina 2": LUMINA,
     "Z-Image": LUMINA,
+    "LTX-2": (),  # the blocks' layers of the sound must not pass for the video's
 }
 
 
@@ -117,7 +118,7 @@ def stream_of(family: str, attention: str, layer: str) -> Stream:
     Raises:
         RegionalError: nothing is known of the layer.
     """
-    patterns = CROSS if attention == "cross" else _PATTERNS.get(family, ())
+    patterns = _PATTERNS.get(family, CROSS if attention == "cross" else ())
     for pattern, stream in (*VECTORS, *patterns):
         if re.search(pattern, layer):
             return stream

@@ -16,6 +16,7 @@ from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.errors import RegionalError
 from regional_dit.attention.families import find_family
 from regional_dit.attention.lora.spec import RegionLora
+from regional_dit.attention.lora.streams import stream_of
 from regional_dit.attention.rules import Bind, Couple
 from regional_dit.attention.sampling.host import install
 from regional_dit.attention.sampling.run import RegionalPatch
@@ -42,7 +43,20 @@ class HunyuanTiny:
         return tiny_hunyuan.run_ksampler(model, positive, negative, **kw)
 
 
-TINY: dict[str, Any] = {"HunyuanDiT": HunyuanTiny(), **JOINT, **CROSS}
+# Of these is not known where each layer's tokens lie.
+REFUSED = {
+    "LongCat-Image": "single_blocks.0.linear1",
+    "Krea 2": "blocks.0.attn.wq",
+    "OmniGen 2": "layers.0.attn.to_q",
+    "HunyuanVideo 1.5": "single_blocks.0.linear1",
+    "LTX-2": "transformer_blocks.0.audio_attn1.to_q",
+    "Anima": "llm_adapter.in_proj",
+}
+TINY: dict[str, Any] = {
+    name: tiny
+    for name, tiny in {"HunyuanDiT": HunyuanTiny(), **JOINT, **CROSS}.items()
+    if name not in REFUSED and name not in ("anima", "ltx2", "ltx2.3")
+}
 
 
 class Case:
@@ -208,3 +222,10 @@ def test_what_cannot_be_routed_is_refused_by_name():
         case.patched(loras=(lora({"lora_unet_nothing.lora_up.weight": torch.ones(1)}),))
     with pytest.raises(RegionalError, match=r"region '3', but there are 2 regions"):
         case.patched(loras=(lora(lora_file(case.model), "3"),), regions=HALVES)
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_families_without_known_places_are_refused(family):
+    kind = "cross" if family in ("LTX-2", "Anima") else "joint"
+    with pytest.raises(RegionalError, match=f"of {family}, of which is not known where"):
+        stream_of(family, kind, REFUSED[family])
