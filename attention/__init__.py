@@ -17,12 +17,13 @@ Shape legend, used in every docstring of this package::
     h, w  height and width of the latent
 
 In joint attention the groups of all texts and of the image become, once per plan, a few *pieces*
-of one sequence (``cascade``, ``merge_plan``, ``pieces``), so that a layer launches as many kernels
-with two regions as with sixteen.
+of one sequence (``joint/``: ``cascade``, ``merge_plan``, ``pieces``), so that a layer launches as
+many kernels with two regions as with sixteen.
 
-Besides its prompt a region may have a negative (``negatives``: the same regions in the negative's
-rows), a part of the denoising (``region_schedule``: part of a layer's phase), reference images
-(``references``: a change of any rule's groups) and a ControlNet (``residuals``).
+Besides its prompt a region may have a negative (``sampling/negatives``: the same regions in the
+negative's rows), a part of the denoising (``canvas/region_schedule``: part of a layer's phase),
+reference images (``joint/references``: a change of any rule's groups), a ControlNet
+(``canvas/residuals``) and LoRAs (``lora/``).
 
 Only ``families/``, ``lora/`` and ``sampling/host.py`` import ComfyUI; the sketch modules need
 numpy, scipy and Pillow, blurred masks kornia, and all else torch alone. The map, hop by hop, is

@@ -118,7 +118,7 @@ def regional_forward(found: Any, patched: Any, layer: int, latent: tuple[int, ..
     run = sampling_run(patched, patches_of(patched), latent[2:], cache_bytes=1 << 30)
     with torch.inference_mode():
         x = torch.zeros(2, *latent[1:], device=patched.load_device)
-        plan = run.plan(patched.model, x, ["uncond", "cond"], torch.ones(1))
+        plan = run.plan(patched.model, x, ["uncond", "cond"], run.step(torch.ones(1)))
         if plan is None:
             raise SystemExit("The benchmark's patch is not active; this is a fault of ours.")
         inputs = CallInputs(torch.zeros(2, 77, 8), {}, {})

@@ -134,9 +134,9 @@ def caller(
         return network(CallInputs(context, options, extra))
 
     def regional() -> Any:
-        routing = run.routing(base, x, ["cond"], sigma)
+        routing = run.routing(base, x, ["cond"], run.step(sigma))
         with routing.active() if routing is not None else nullcontext():
-            plan = run.plan(base, x, ["cond"], sigma, routing)
+            plan = run.plan(base, x, ["cond"], run.step(sigma), routing)
             inputs = CallInputs(context, {}, extra, routing)
             with run.family.patched(base, plan, run.cache, inputs) as call:
                 if override is not None:

@@ -41,7 +41,8 @@ def sampling(rule: Any, regions: Any) -> Callable[[int], Any]:
     from regional_dit.attention.calls.call_plan import TextCache
     from regional_dit.attention.calls.schedule import PercentRange
     from regional_dit.attention.rules import BlockKinds
-    from regional_dit.attention.sampling.run import Entry, RegionalPatch, SamplingRun
+    from regional_dit.attention.sampling.entries import Entry
+    from regional_dit.attention.sampling.run import RegionalPatch, SamplingRun
     from regional_dit.attention.text.prompts import RegionalPrompts
 
     fitted = getattr(rule, "fitted", None)
@@ -59,7 +60,7 @@ def sampling(rule: Any, regions: Any) -> Callable[[int], Any]:
         family, (patch,), entries, (SIDE, SIDE), TextCache(0), schedule, lambda share: 1.0 - share
     )
     x = torch.zeros(2, 16, SIDE, SIDE)
-    return lambda step: run.plan(model, x, (0, 1), torch.tensor([schedule[step]] * 2))
+    return lambda step: run.plan(model, x, (0, 1), run.step(torch.tensor([schedule[step]] * 2)))
 
 
 def tuning(n_regions: int) -> Any:

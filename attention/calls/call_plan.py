@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..canvas.tokens import TokenGrid
 from ..engine.groups import Groups
 
 if TYPE_CHECKING:
     from ..lora.ownership import Owner
-from ..canvas.tokens import TokenGrid
 
 
 @dataclass(frozen=True, slots=True, eq=False)

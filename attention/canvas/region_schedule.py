@@ -1,6 +1,6 @@
 """When in the denoising a region acts, and how strongly: a factor of its weight at each step.
 
-The factor is part of a layer's *phase* (``sampling.py``): groups are made once for every weight
+The factor is part of a layer's *phase* (``sampling/run.py``): groups are made once for every weight
 that occurs, so regions that are only switched on and off cost nothing per step.
 """
 

@@ -165,7 +165,7 @@ class RegionSet:
         regions: in the order of their prompts.
         overlap: "blend" shares a pixel between the regions that cover it, "front" gives it to the
             nearest one (largest ``order``).
-        memo: what was worked out of the regions lately; see ``tokens.token_coverage``.
+        memo: what was worked out of the regions lately; see ``canvas.tokens.token_coverage``.
     """
 
     regions: tuple[Region, ...]

@@ -155,7 +155,7 @@ def mix_groups(ownership: torch.Tensor) -> Groups:
     """One single-block group per prompt that owns anything, weighted by its ownership.
 
     Args:
-        ownership: [R + 1, N] float32, columns sum to one (see ``tokens.token_ownership``).
+        ownership: [R + 1, N] float32, columns sum to one (see ``canvas.tokens.token_ownership``).
     """
     groups = []
     for prompt, weight in enumerate(ownership):

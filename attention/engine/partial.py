@@ -1,6 +1,6 @@
 """Attention with its log-sum-exp, so that partial results over several key blocks can be merged.
 
-A kernel of ``lse_kernels`` where one works; elsewhere the scores of a bounded slice of queries are
+A kernel of ``kernels`` where one works; elsewhere the scores of a bounded slice of queries are
 written out.
 """
 

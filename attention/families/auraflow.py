@@ -1,6 +1,6 @@
 """AuraFlow: double blocks, then single blocks, over [8 registers | text | image].
 
-Neither text nor registers have positions. Registers are no text: see ``registers.py``.
+Neither text nor registers have positions. Registers are no text: see ``joint/registers.py``.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ..joint.context import JointCall
 from ..text.prompts import Text
 from .base import CallInputs
 from .flux import Flux
-from .joint import restarted
+from .joint_text import restarted
 
 LEAST_TOKENS = 512
 

@@ -18,7 +18,8 @@ from ..joint.context import JointCall, Layout, Lengths, TextSpans
 from ..joint.sequence import Span, Spans
 from ..text.prompts import Text
 from .base import CallInputs
-from .joint import JointFamily, with_regions
+from .joint import JointFamily
+from .joint_text import with_regions
 
 LLAMA = "encoder_hidden_states_llama3"  # argument of the network
 

@@ -19,7 +19,8 @@ from ..joint.context import JointCall, Layout, Lengths, TextSpans
 from ..joint.sequence import Span, Spans
 from ..text.prompts import Text
 from .base import CallInputs, TokenShape
-from .joint import JointFamily, text_by_text, with_regions
+from .joint import JointFamily
+from .joint_text import text_by_text, with_regions
 
 QUOTED = "txt_byt5"  # argument of the network
 
@@ -69,14 +70,14 @@ class HunyuanImage(JointFamily):
         context = with_regions(inputs.context, call, part=lambda text: text.prompt)
         if call.extra[1] == 0:
             return replace(inputs, context=context)
-        given = [text.quoted for _, _, text in call.texts() if text.quoted is not None]
+        given = [text.quoted for _, _, text, _ in call.texts() if text.quoted is not None]
         own = inputs.extra.get(QUOTED)
         if own is None:
             own = context.new_zeros(call.n_rows, 0, given[0].shape[2])
         shape = call.n_rows, call.extra[1] + own.shape[1], own.shape[2]
         longer = own.new_zeros(shape, device=given[0].device)  # see ``with_regions``
         longer[:, call.extra[1] :] = own
-        for rows, spans, text in call.texts():
+        for rows, spans, text, _ in call.texts():
             if text.quoted is not None:
                 longer[rows, slice(*spans[1])] = text.quoted
         return replace(inputs, context=context, extra={**inputs.extra, QUOTED: longer})

@@ -15,8 +15,8 @@ import torch
 from ..calls.scoped import scoped_forwards
 from ..joint.context import JointCall
 from .base import CallInputs, TokenShape
-from .joint import JointFamily, text_by_text
-from .joint_text import with_text_watched
+from .joint import JointFamily
+from .joint_text import text_by_text, with_text_watched
 
 
 class Krea2(JointFamily):

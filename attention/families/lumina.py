@@ -5,7 +5,7 @@ so that what counts in attention is how far before the image a token stands. Eve
 is numbered to end right before the image, as it does alone, whatever its length.
 
 Z-Image pads text and image to multiples of 32 tokens with learned tokens. The text's padding is
-part of each prompt; the image's stands for no place of the picture (see ``registers.py``).
+part of each prompt; the image's stands for no place of the picture (see ``joint/registers.py``).
 
 What a prompt's mask does depends on the host: the newest ignore it, others hand it to the refiner,
 and the oldest also leave the masked tokens out of the sequence. So the host is given a mask of the
@@ -26,7 +26,8 @@ from ..errors import HostError
 from ..joint.context import JointCall, Layout, Lengths
 from ..text.prompts import Text
 from .base import CallInputs
-from .joint import JointFamily, text_by_text, with_regions
+from .joint import JointFamily
+from .joint_text import text_by_text, with_regions
 
 
 class Caption(NamedTuple):
@@ -144,7 +145,7 @@ def _whole_mask(call: JointCall, inputs: CallInputs) -> torch.Tensor | None:
     if given is not None:
         behind = call.base[0] - given.shape[1]  # padding tokens
         return torch.nn.functional.pad(given, (call.extra[0], behind), value=1)
-    masks = [text.mask for _, _, text in call.texts() if text.mask is not None]
+    masks = [text.mask for _, _, text, _ in call.texts() if text.mask is not None]
     return masks[0].new_ones(call.n_rows, call.n_text) if masks else None
 
 
@@ -187,7 +188,7 @@ def _padding(embedder: Any, pad_token: torch.Tensor, call: JointCall) -> Callabl
 
     def forward(context: torch.Tensor) -> torch.Tensor:
         embedded = embed(context)
-        for rows, spans, text in call.texts():
+        for rows, spans, text, _ in call.texts():
             start, stop = spans[0]
             embedded[rows, start + text.states.shape[1] : stop] = pad_token.to(embedded)
         return embedded
@@ -208,7 +209,7 @@ def _before_image(embed: Callable[..., Any], call: JointCall) -> Callable[..., A
         first = ids[:1, :1, 0] if both else 1
         moves = ids.new_full((call.n_rows, call.n_text + 2), -call.extra[0])
         moves[:, -1] = 0  # of padding, place -1
-        for rows, spans, _ in call.texts():
+        for rows, spans, *_ in call.texts():
             start, stop = spans[0]
             moves[rows, start:stop] = call.base[0] - stop
         moved = ids.expand(call.n_rows, -1, -1).clone()  # newer hosts make one row for all

@@ -20,8 +20,8 @@ from ..errors import HostError
 from ..joint.context import JointCall, Layout
 from ..text.prompts import Text
 from .base import CallInputs
-from .joint import JointFamily, restarted, text_by_text
-from .joint_text import ended
+from .joint import JointFamily
+from .joint_text import ended, restarted, text_by_text
 
 
 class OmniGen2(JointFamily):

@@ -15,7 +15,8 @@ import torch
 from ..calls.scoped import scoped_forwards
 from ..joint.context import JointCall
 from .base import CallInputs
-from .joint import JointFamily, restarted
+from .joint import JointFamily
+from .joint_text import restarted
 
 
 class QwenImage(JointFamily):

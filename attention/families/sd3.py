@@ -15,7 +15,8 @@ import torch
 from ..calls.scoped import scoped_forwards
 from ..joint.context import JointCall
 from .base import CallInputs
-from .joint import JointFamily, text_by_text
+from .joint import JointFamily
+from .joint_text import text_by_text
 
 
 class SD3(JointFamily):

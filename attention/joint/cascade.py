@@ -4,7 +4,7 @@ The groups of a rule are turned, once per plan, into a list of *pieces* over the
 text and image, in which what many regions do alike is done in one go:
 
 - texts (and isolated regions) that see only what is their own lie packed one behind the other, and
-  are attended segment by segment (``segments.py``);
+  are attended segment by segment (``engine/segments.py``);
 - tokens that share the image run as *cascade attention* (``merge_plan.py``): what all of them see
   once, with its log-sum-exp, by the person's own backend; what each sees besides packed, together
   with the short texts that see only their own; one merge.

@@ -116,19 +116,12 @@ class JointCall:
         """The conditioning's own text in the context."""
         return tuple((a, a + n) for a, n in zip(self.extra, self.base, strict=True))
 
-    def texts(self) -> Iterator[tuple[slice, TextSpans, Any]]:
-        """(rows, spans in the context, states) of every regional text."""
+    def texts(self) -> Iterator[tuple[slice, TextSpans, Any, Owner]]:
+        """(rows, spans in the context, states, region) of every regional text."""
         for row in self.regional:
             for texts in row.sets.values():
-                for spans, states in zip(texts.spans, texts.states, strict=True):
-                    yield row.rows, spans, states
-
-    def owned_texts(self) -> Iterator[tuple[slice, TextSpans, Owner]]:
-        """(rows, spans in the context, region) of every regional text."""
-        for row in self.regional:
-            for texts in row.sets.values():
-                for spans, owner in zip(texts.spans, texts.owners, strict=True):
-                    yield row.rows, spans, owner
+                for text in zip(texts.spans, texts.states, texts.owners, strict=True):
+                    yield row.rows, *text
 
 
 def speaks_of_stream(groups: Groups) -> bool:

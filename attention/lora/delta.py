@@ -8,6 +8,7 @@ weight is ever read and any storage (fp8, GGUF, offloaded) will do.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ class Op:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Delta:
+class Delta(ABC):
     """Base of all kinds."""
 
     needs_y = False
@@ -60,8 +61,9 @@ class Delta:
                 moved[entry.name] = value.on(like)
         return replace(self, **moved)
 
+    @abstractmethod
     def __call__(self, x: torch.Tensor, y: torch.Tensor, base: Base) -> torch.Tensor:
-        raise NotImplementedError
+        """What is added to the layer's output ``y`` for the inputs ``x``."""
 
     def prepared(self, base: Base, n_inputs: int, like: torch.Tensor) -> Delta:
         """What can be worked out once per sampling, with the layer at hand."""

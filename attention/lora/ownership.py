@@ -157,7 +157,7 @@ class Ownership:
             return None
         weights = self.placeless().repeat(1, max(n_tokens, call.extra[index] + call.base[index]))
         weights[:, : call.extra[index]] = 0.0
-        for rows, spans, owner in call.owned_texts():
+        for rows, spans, _, owner in call.texts():
             weights[rows, slice(*spans[index])] = float(self.claim.owns(owner))
         return weights[:, :n_tokens]
 
@@ -184,7 +184,7 @@ class Ownership:
             weights[:, a:b] = 0.0
         for a, b in places.text(tuple((0, call.extra[s] + call.base[s]) for s in streams)):
             is_text[a:b] = True
-        for rows, spans, owner in call.owned_texts():
+        for rows, spans, _, owner in call.texts():
             for a, b in places.text(spans):
                 weights[rows, a:b] = float(self.claim.owns(owner))
         if stream is Stream.IMAGE:

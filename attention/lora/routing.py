@@ -100,6 +100,15 @@ class Routing:
         finally:
             self._speaker = before
 
+    @property
+    def _one_region_speaks(self) -> bool:
+        return self._speaker is not None and self._speaker != PLAIN
+
+    def _all_of_speaker(self, lora: int, strength: float) -> Rows | None:
+        """Every row where the prompt that is computed alone is the LoRA's, else none."""
+        assert self._speaker is not None
+        return _all_rows(strength * self.claims[lora].owns(self._speaker))
+
     def rows(
         self, lora: int, where: Where, strength: float, shape: torch.Size, like: torch.Tensor
     ) -> Rows | None:
@@ -109,9 +118,8 @@ class Routing:
             shape: of the layer's output, [..., C].
             like: of the dtype and on the device of the layer.
         """
-        if self._speaker is not None and self._speaker != PLAIN:
-            owned = self.claims[lora].owns(self._speaker)
-            return Rows(None, None, strength) if owned else None
+        if self._one_region_speaks:
+            return self._all_of_speaker(lora, strength)
         stream = Stream.PLACELESS if self._speaker == PLAIN else where.stream
         streamed = self._is_streamed(lora, where)
         # Alike for all layers with the same tokens, so that their indices are made once.
@@ -135,7 +143,7 @@ class Routing:
         total = shape[:-1].numel()
         uniform = only_value(owned.placeless()) if stream is Stream.PLACELESS else None
         if uniform is not None:  # whatever the shape
-            return Rows(None, None, strength * uniform) if uniform else None
+            return _all_rows(strength * uniform)
         if total % n_rows:
             raise HostError(
                 f"A {self.family} layer with a LoRA for single regions has {total} rows for a "
@@ -145,7 +153,7 @@ class Routing:
         weights = owned.of(stream, n_tokens, where.shape, self._is_streamed(lora, where))
         uniform = only_value(weights)
         if uniform is not None:
-            return Rows(None, None, strength * uniform) if uniform else None
+            return _all_rows(strength * uniform)
         weights = weights.expand(n_rows, n_tokens)
         return rows_of((weights.T if where.rows_last else weights).flatten(), strength, like)
 
@@ -157,9 +165,8 @@ class Routing:
         self, lora: int, where: Where, strength: float, shape: torch.Size, like: torch.Tensor
     ) -> Rows | None:
         """The same of a convolution's output [B, C, (frames,) rows, columns]."""
-        if self._speaker is not None and self._speaker != PLAIN:
-            owned = self.claims[lora].owns(self._speaker)
-            return Rows(None, None, strength) if owned else None
+        if self._one_region_speaks:
+            return self._all_of_speaker(lora, strength)
         size = shape[:1] + shape[2:]
         key = (self._key, lora, strength, where.stream, size, "map", like.dtype)
         if key not in self._rows:
@@ -170,7 +177,7 @@ class Routing:
                 weights = owner.image((shape[-2], shape[-1]))
             uniform = only_value(weights)
             if uniform is not None:
-                found = Rows(None, None, strength * uniform) if uniform else None
+                found = _all_rows(strength * uniform)
             else:
                 if weights.shape[1] == 1:
                     weights = weights.expand(-1, size[1:].numel())
@@ -205,3 +212,8 @@ class Routing:
             moved = entry.delta.on(like)
             self.store[key] = moved.prepared(base, entry.n_inputs, like)
         return self.store[key]
+
+
+def _all_rows(weight: float) -> Rows | None:
+    """All rows alike; None without a weight."""
+    return Rows(None, None, weight) if weight else None

@@ -19,7 +19,7 @@ from .where import place_of, resized
 if TYPE_CHECKING:
     from ..calls.step import Step
     from ..families import Family
-    from ..sampling.run import Entry
+    from ..sampling.entries import Entry
     from .adapters import Site
     from .delta import Delta
 

@@ -23,7 +23,7 @@ class Bind(Rule[str]):
     """Each region's text and image see each other; the global prompt stays; the image is open.
 
     Text tokens T_r ask [T_r, I_r], global ones [T_0, all image]. Image tokens ask all text that
-    owns a share of them, with log-weights log omega_r (``tokens.token_ownership``), and the whole
+    owns a share of them, with log-weights log omega_r (``token_ownership``), and the whole
     image; in the isolated layers, early in the denoising, only their own region's image and,
     without base ratio, their own text. Later on the model can run unpatched.
 

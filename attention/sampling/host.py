@@ -11,7 +11,6 @@ regional; the family then patches the network for that one call. Rows are never 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -30,13 +29,13 @@ from ..errors import HostError, PromptError, RegionalError
 from ..families import FAMILIES, CallInputs, Family, find_family
 from ..families.host_checks import require_override
 from ..families.joint import JointFamily
-from ..joint.references import REFERENCES, check_owners
+from ..joint.references import check_owners
 from ..lora.bind import bound_loras
 from ..lora.run import LoraRun
 from ..rules import Rule
-from ..text.prompts import MARKER
+from .entries import check_bound_phrases, check_entries, read_entries
 from .negatives import check_negatives, with_negatives
-from .run import Entry, RegionalPatch, SamplingRun
+from .run import RegionalPatch, SamplingRun
 
 KEY = "regional_dit"
 
@@ -164,12 +163,13 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
         noise: Any,
         *rest: Any,
     ) -> Any:
-        entries = _read_entries(guider)
-        _check_entries(guider, entries, patches)
+        entries = read_entries(guider)
+        check_entries(entries, patches)
+        _warn_without_cfg(guider, patches)
         for entry in entries.values():
             takes = isinstance(family, JointFamily) and family.takes_references
             check_owners(family.name, entry.references, takes_references=takes)
-        _check_bound_phrases(guider, patches)
+        check_bound_phrases(guider, patches)
         model = guider.inner_model
         budget = min(
             CACHE_LIMIT_BYTES,
@@ -194,26 +194,8 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
     return sampler_sample
 
 
-def _check_entries(
-    guider: Any, entries: dict[Any, Entry], patches: Sequence[RegionalPatch]
-) -> None:
-    """Raise where the sampler has no row for the patches, or none for their negatives."""
-    found = {entry.regional_uid for entry in entries.values()}
-    negatives = {p.prompts.negative.uid: p.prompts.uid for p in patches if p.prompts.negative}
-    wanted = {patch.prompts.uid for patch in patches} - negatives.keys()
-    if not found & wanted:
-        raise PromptError(
-            "The model is patched for regional prompts, but no conditioning of this sampler "
-            "belongs to them. Connect the 'positive' output of Regional Conditioning (the one "
-            "that feeds Patch DiT Cross-Attention) to the sampler's positive input."
-        )
-    if any(uid not in found and positive in found for uid, positive in negatives.items()):
-        raise PromptError(
-            "Regions have negative prompts of their own, but no conditioning of this sampler "
-            "belongs to them. Connect the 'negative' output of the same Regional Conditioning to "
-            "the sampler's negative input, or remove the regions' negative prompts (a guider "
-            "without a negative, such as BasicGuider, cannot use them)."
-        )
+def _warn_without_cfg(guider: Any, patches: Sequence[RegionalPatch]) -> None:
+    negatives = any(patch.prompts.negative for patch in patches)
     if negatives and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
         logging.warning(
             "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "
@@ -227,54 +209,6 @@ def _seen(x: torch.Tensor, shapes: Sequence[Sequence[int]] | None) -> torch.Tens
     if shapes is None or len(shapes) < 2:
         return x
     return x.new_empty(()).expand(x.shape[0], *shapes[0][1:])
-
-
-def _check_bound_phrases(guider: Any, patches: Sequence[RegionalPatch]) -> None:
-    """Raise where a rule knows tokens of another prompt than the one that is sampled."""
-    for patch in patches:
-        expected = patch.rule.base_tokens
-        for cond in (cond for conds in guider.conds.values() for cond in conds or ()):
-            text = cond["model_conds"].get("c_crossattn")
-            if expected is None or cond.get(MARKER) != patch.prompts.uid or text is None:
-                continue
-            got = text.cond.shape[1]
-            if got != expected:
-                raise PromptError(
-                    f"The phrases were bound in a prompt of {expected} text tokens, but the "
-                    f"sampler's positive has {got}. Encode and bind the same prompt: connect the "
-                    "global prompt of Regional Conditioning to the node that binds the phrases."
-                )
-
-
-def _read_entries(guider: Any) -> dict[Any, Entry]:
-    """Describe every conditioning entry of the guider by its uuid, and make uuids unique.
-
-    Where one side of the guidance has an area, ComfyUI appends to the other side a copy of that
-    entry with a *borrowed* text: marker and uuid of the copy then lie. Such a copy is recognised
-    by its place behind the originals, and judged by the entry that its text came from.
-    """
-    entries: dict[Any, Entry] = {}
-    for name, conds in guider.conds.items():
-        if not conds:
-            continue
-        n_original = len(guider.original_conds.get(name, conds))
-        originals = conds[:n_original]
-        for index, cond in enumerate(conds):
-            source = cond if index < n_original else _text_owner(cond, originals)
-            if cond["uuid"] in entries:
-                cond = {**cond, "uuid": uuid.uuid4()}
-                conds[index] = cond
-            owners = tuple(source.get(REFERENCES, ()))
-            entries[cond["uuid"]] = Entry(source.get(MARKER), cond.get("area"), owners)
-    return entries
-
-
-def _text_owner(copy: dict, originals: list[dict]) -> dict:
-    text = copy["model_conds"].get("c_crossattn")
-    for cond in originals:
-        if cond["model_conds"].get("c_crossattn") is text:
-            return cond
-    return {}
 
 
 def _apply_model_wrapper() -> Any:
@@ -300,7 +234,7 @@ def _apply_model_wrapper() -> Any:
         hooked = getattr(model.current_patcher, "current_hooks", None) is not None
         active: SamplingRun = run.forgetful() if hooked else run
         latent = _seen(x, kwargs.get("latent_shapes"))
-        call = (model, latent, options["uuids"], options["sigmas"])
+        call = (model, latent, options["uuids"], active.step(options["sigmas"]))
         routing = active.routing(*call)
         inputs = CallInputs(c_crossattn, options, kwargs, routing)
         with routing.active() if routing is not None else nullcontext():

@@ -26,6 +26,7 @@ from ..lora.routing import Routing
 from ..lora.run import BoundLora, LoraRun
 from ..rules import Rule
 from ..text.prompts import RegionalPrompts
+from .entries import Entry
 
 if TYPE_CHECKING:
     from ..families import Family
@@ -44,28 +45,6 @@ class RegionalPatch:
     @property
     def is_noop(self) -> bool:
         return not self.layers or self.percent.is_empty
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One conditioning entry of the running sampling.
-
-    Attributes:
-        regional_uid: id of the regional prompts whose global prompt it is, or None.
-        area: sizes, then offsets of the latent's last axes, such as (height, width, top, left) in
-            latent pixels; None for the whole latent.
-        references: region of each reference image, see ``references.REFERENCES``.
-    """
-
-    regional_uid: str | None
-    area: tuple[int, ...] | None
-    references: tuple[int, ...] = ()
-
-    def offsets(self, n_axes: int) -> tuple[int, ...]:
-        """Where the area begins on each of the latent's last axes (frames, rows, columns)."""
-        area = self.area or ()
-        starts = area[len(area) // 2 :][:n_axes]
-        return (0,) * (n_axes - len(starts)) + tuple(starts)
 
 
 class Phase(NamedTuple):
@@ -130,15 +109,18 @@ class SamplingRun:
             if end < step.sigma <= start:
                 yield index
 
+    def step(self, sigmas: torch.Tensor) -> Step:
+        """Where a call with these sigmas stands: one for all that is asked about the call."""
+        return Step(sigmas, self.schedule, self.percent_to_sigma)
+
     def routing(
-        self, model: Any, x: torch.Tensor, uuids: Sequence[Any], sigmas: torch.Tensor
+        self, model: Any, x: torch.Tensor, uuids: Sequence[Any], step: Step
     ) -> Routing | None:
         """Where the LoRAs of single regions act in a model call; None without any. As ``plan``."""
         if self.loras is None or not self.loras.loras:
             return None
         _require_whole_rows(x, uuids)
         entries = [self.entries.get(uuid) for uuid in uuids]
-        step = Step(sigmas, self.schedule, self.percent_to_sigma)
 
         def grid_of(entry: Entry | None) -> TokenGrid:
             return self._grid(model, x, entry or Entry(None, None), 0)
@@ -150,7 +132,7 @@ class SamplingRun:
         model: Any,
         x: torch.Tensor,
         uuids: Sequence[Any],
-        sigmas: torch.Tensor,
+        step: Step,
         routing: Routing | None = None,
     ) -> CallPlan | None:
         """The plan for a model call, or None where no row is regional now.
@@ -159,17 +141,16 @@ class SamplingRun:
             model: ComfyUI's BaseModel.
             x: [B, channels, h, w] or [B, channels, t, h, w] latent of the call.
             uuids: of the conditioning entries that the batch holds, in order.
-            sigmas: current sigma, first element used.
+            step: of the call.
             routing: of the LoRAs that act in this call.
         """
         _require_whole_rows(x, uuids)
-        step = Step(sigmas, self.schedule, self.percent_to_sigma)
         phases = self._phases(model, step)
         acting = dict.fromkeys(index for index, _ in phases)
         strengths = {index: self.patches[index].rule.boost_factor(step) for index in acting}
         acts = None if routing is None else routing.signature
-        key = (tuple(phases.items()), tuple(strengths.items()), tuple(uuids), x.shape, x.device)
-        key = (*key, acts)
+        acting_now = (tuple(phases.items()), tuple(strengths.items()), acts)
+        key = (acting_now, tuple(uuids), x.shape, x.device)
         if key not in self._plans:
             self._plans[key] = self._make_plan(model, x, uuids, phases, strengths, routing)
         return self._plans[key]

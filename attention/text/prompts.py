@@ -37,7 +37,7 @@ class RegionalPrompts:
         texts: R encoded prompts, in the order of the regions.
         prompts: R prompt strings for reports ("" where CONDITIONING was given).
         notes: what reports should say about the texts.
-        negative: the same regions in the negative's rows (``negatives.py``), or None for none.
+        negative: the same regions in the negative's rows (``sampling/negatives.py``), or None.
         loras: for single regions.
     """
 

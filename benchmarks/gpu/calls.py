@@ -72,7 +72,7 @@ class Subject:
         names = ["cond", "uncond"][: self.entries]
 
         def regional() -> Any:
-            plan = run.plan(base, self.x, names, self.sigma)
+            plan = run.plan(base, self.x, names, run.step(self.sigma))
             inputs = CallInputs(context, {"cond_or_uncond": [0] * self.entries, **options}, conds)
             with run.family.patched(base, plan, run.cache, inputs) as call:
                 if override is not None:

@@ -61,7 +61,7 @@ class Sweep:
         workflow: what every job starts from, the common settings applied.
         axes: in the order of the columns.
         collect: column -> "NODE:OUTPUT", a node output whose value goes into the table.
-        plots: what the report draws; see ``report_plots``.
+        plots: what the report draws; see ``report.plots``.
     """
 
     name: str

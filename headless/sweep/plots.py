@@ -1,4 +1,4 @@
-"""The plots that a sweep file declares, checked before its jobs run; see ``report_plots``."""
+"""The plots that a sweep file declares, checked before its jobs run; see ``report.plots``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The languages of the offline planner. Another one is a file such as `lang_de`, and a row here."""
+"""The languages of the offline planner. Another one is a file as `worded/de` is, and a row."""
 
 from __future__ import annotations
 

@@ -6,18 +6,13 @@ import random
 
 import pytest
 import torch
-from regional_dit.demo_model import pairs, world
-from regional_dit.demo_model.decoder import (
-    PALETTE,
-    DemoDecoder,
-    PairFile,
-    draw_pictures,
-    main,
-    nearest_colour,
-)
+from regional_dit.demo_model import world
+from regional_dit.demo_model.decoder import PALETTE, DemoDecoder
 from regional_dit.demo_model.detector import detect
 from regional_dit.demo_model.loader import DemoTextEncoder, DemoVAE, load_model
-from regional_dit.demo_model.spoil import bend, spoil
+from regional_dit.demo_model.training import pairs
+from regional_dit.demo_model.training.decoder import PairFile, draw_pictures, main, nearest_colour
+from regional_dit.demo_model.training.spoil import bend, spoil
 from torch.nn.functional import avg_pool2d
 
 

@@ -6,7 +6,7 @@ import torch
 from regional_dit.attention.calls.call_plan import CallPlan, LayerJob, TextStates
 from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.canvas.tokens import TokenGrid
-from regional_dit.attention.families.joint import with_regions
+from regional_dit.attention.families.joint_text import with_regions
 from regional_dit.attention.joint.call import joint_call
 from regional_dit.attention.rules import Bind
 

@@ -39,7 +39,8 @@ from regional_dit.attention.rules import (
     Rule,
     SpecialtyTuning,
 )
-from regional_dit.attention.sampling.run import Entry, RegionalPatch, SamplingRun, TextCache
+from regional_dit.attention.sampling.entries import Entry
+from regional_dit.attention.sampling.run import RegionalPatch, SamplingRun, TextCache
 from regional_dit.attention.text.prompts import RegionalPrompts
 
 N_LAYERS = 12  # so that each class of specialty tuning has a layer
@@ -176,7 +177,7 @@ def test_the_last_patch_that_claims_a_layer_now_acts_in_it(
     )
     model = SimpleNamespace(manual_cast_dtype=None, get_dtype=lambda: torch.float32)
     x = torch.zeros(batch * len(rows), 4, 4, 4)
-    plan = run.plan(model, x, list(entries), torch.tensor([step.sigma]))
+    plan = run.plan(model, x, list(entries), run.step(torch.tensor([step.sigma])))
     acting = {} if plan is None else plan.layers
     for layer in range(N_LAYERS):
         wanted = {}

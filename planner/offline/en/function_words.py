@@ -1,4 +1,4 @@
-"""English words that hold a sentence together, as `structure_en` reads them. Data only."""
+"""English words that hold a sentence together, as `structure` reads them. Data only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""German, as a table of words for `words_grammar`. In it, nouns are written with a capital."""
+"""German, as a table of words for `grammar`. In it, nouns are written with a capital."""
 
 from __future__ import annotations
 

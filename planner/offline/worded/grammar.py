@@ -1,7 +1,7 @@
 """A grammar for languages that write words apart: everything it knows is a table of words.
 
 It looks for the words that say where something is (relations, places), cuts the text there, and
-takes what lies between for things. `lang_de` is a table.
+takes what lies between for things. `de` is a table.
 """
 
 from __future__ import annotations

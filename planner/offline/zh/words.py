@@ -36,7 +36,7 @@ NOT_AFTER_COLOUR = (
     r"(?!瓜|牛奶|酒|发女|板|猩猩|云石|梅|楼|杨|鼠|熊猫|茶|包车|绿灯|鹭|葡萄酒|鱼缸|丝带|头发|菜|糖)"
 )
 
-# What usually lies high or low in a picture, as the lists of `lexicon_en`.
+# What usually lies high or low in a picture, as the lists of `en.lexicon`.
 USUALLY_HIGH = ("天空", "星空", "夜空", "太阳", "月亮", "云", "云朵", "星星", "彩虹", "天花板")
 USUALLY_LOW = ("地面", "地板", "草地", "草坪", "地毯")
 RATHER_LOW = (

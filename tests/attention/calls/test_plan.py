@@ -11,7 +11,8 @@ from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.engine.groups import BASE, IMAGE, Group, KeyBlock
 from regional_dit.attention.rules import Bind
-from regional_dit.attention.sampling.run import Entry, RegionalPatch, SamplingRun
+from regional_dit.attention.sampling.entries import Entry
+from regional_dit.attention.sampling.run import RegionalPatch, SamplingRun
 from regional_dit.attention.text.prompts import RegionalPrompts
 
 N_LAYERS = 57
@@ -58,7 +59,7 @@ def test_a_boost_is_asked_for_once_per_patch_and_made_once_per_phase():
     )
     model = SimpleNamespace(manual_cast_dtype=None, get_dtype=lambda: torch.float32)
     for sigma in (1.0, 0.5):
-        plan = run.plan(model, torch.zeros(1, 4, 4, 4), [0], torch.tensor([sigma]))
+        plan = run.plan(model, torch.zeros(1, 4, 4, 4), [0], run.step(torch.tensor([sigma])))
         assert plan is not None and len(plan.layers) == N_LAYERS
         groups = {id(jobs[0].groups) for jobs in plan.layers.values()}
         assert len(groups) == 1

@@ -12,6 +12,7 @@ import types
 import comfy.ldm.hydit.attn_layers as attn_layers
 import pytest
 import torch
+from hunyuan_formula import GRIDS, hand_masks, softmax_attention, text_tokens
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.rules import RCAC, Couple
@@ -20,45 +21,12 @@ from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from tiny_hunyuan import DEPTH, conditioning, run_ksampler, tiny_hunyuan
 
-GRIDS = {2: (1, 2), 4: (2, 2), 9: (3, 3)}
 # Rule, its layers, and the global prompt's share inside the regions.
 RULES = {
     "rcac": (RCAC(), tuple(range(RCAC().default_last_layer(DEPTH) + 1)), 0.0),
     "couple": (Couple(0.3), (0, 2, 3, 5), 0.3),
     "couple without base": (Couple(0.0), (0, 2, 3, 5), 0.0),
 }
-
-
-def text_tokens(net, seed):
-    """[1, T, C] as HunYuanDiT.forward builds them, restated."""
-    cross_attn, extra = conditioning(seed)[0]
-    t5 = net.mlp_t5(extra["conditioning_mt5xl"])
-    states = torch.cat([cross_attn, t5], dim=1)
-    mask = torch.cat([extra["attention_mask"], extra["attention_mask_mt5xl"]], dim=1).bool()
-    return torch.where(mask[0, :, None], states[0], net.text_embedding_padding)[None]
-
-
-def hand_masks(n, height, width, rows, cols):
-    """[n, N] share of each 2 x 2 token that lies in each cell, counted at 1/30 of a pixel."""
-    cell_rows, cell_cols = GRIDS[n]
-    fine = 30
-    y = (torch.arange(height * fine) + 0.5) / (height * fine)
-    x = (torch.arange(width * fine) + 0.5) / (width * fine)
-    owner = (y * cell_rows).long()[:, None] * cell_cols + (x * cell_cols).long()[None]
-    masks = torch.zeros(n, rows * cols)
-    for row in range(rows):
-        for col in range(cols):
-            part = owner[
-                row * 2 * fine : (row + 1) * 2 * fine, col * 2 * fine : (col + 1) * 2 * fine
-            ]
-            for region in range(n):
-                masks[region, row * cols + col] = (part == region).float().mean()
-    return masks
-
-
-def softmax_attention(q, k, v):
-    weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
-    return weights @ v
 
 
 def restated_forward(texts, masks, base_ratio):

@@ -16,9 +16,9 @@ from regional_dit.attention.rules import Bind, EliGen, RegionalPromptingFlux, Ru
 from regional_dit.attention.sampling.host import install
 from regional_dit.attention.text.prompts import MARKER
 from regional_dit.nodes.regional.reference import HOST_KEY, RegionReference
-from test_joint_rules_dense import KINDS, SIZE, masks
-from test_joint_rules_dense import patch as patch_of
 from tiny_dense_rules import Blocks, DenseRule, LayerScores, closed, hard
+from tiny_dense_runs import KINDS, SIZE, masks
+from tiny_dense_runs import patch as patch_of
 from tiny_joint import TINY
 from tiny_joint_case import BASE as BASE_SEED
 from tiny_joint_case import EVERYWHERE, HARD, LEFT, N_IMAGE, NEGATIVE, RIGHT, UID, shared_case

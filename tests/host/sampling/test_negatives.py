@@ -7,12 +7,12 @@ import types
 from types import SimpleNamespace
 from typing import Any
 
-import comfy.ldm.hydit.attn_layers as attn_layers
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import BasicGuider
 from host_features import advanced, outputs
 from host_sampling import first_call
+from hunyuan_formula import hand_masks, restated, text_tokens
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.regions import Box, Region, RegionSet
 from regional_dit.attention.canvas.split import split_canvas
@@ -23,9 +23,8 @@ from regional_dit.attention.sampling.negatives import negative_uid, regional_neg
 from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_models import ALL_LAYERS, is_pristine
-from test_formula import hand_masks, softmax_attention, text_tokens
-from test_joint_rules_dense import KINDS, SIZE, masks
 from tiny_dense_rules import Blocks, DenseRule
+from tiny_dense_runs import KINDS, SIZE, masks
 from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
 from tiny_joint import TINY
 from tiny_joint_case import shared_case
@@ -61,30 +60,6 @@ def positive() -> Any:
 
 def negative() -> Any:
     return conditioning(NEGATIVE, **{MARKER: negative_uid(UID)})
-
-
-def restated(sides: list[list[tuple[torch.Tensor, torch.Tensor]]], beta: float) -> Any:
-    """CrossAttention.forward with, for each half of the rows, (text, mask) of its regions."""
-
-    def forward(self: Any, x: Any, y: Any, freqs_cis_img: Any = None) -> Any:
-        def split(t: torch.Tensor) -> torch.Tensor:
-            return t.view(t.shape[0], -1, self.num_heads, self.head_dim)
-
-        def kv(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            k, v = self.kv_proj(tokens).chunk(2, dim=-1)
-            return self.k_norm(split(k)).transpose(1, 2), split(v).transpose(1, 2)
-
-        q = attn_layers.apply_rotary_emb(self.q_norm(split(self.q_proj(x))), None, freqs_cis_img)[0]
-        halves = []
-        for side, asked, tokens in zip(sides, q.transpose(1, 2).chunk(2), y.chunk(2), strict=True):
-            own = torch.zeros(asked.shape[2]) + sum((1 - beta) * mask for _, mask in side)
-            out = (1 - own)[:, None] * softmax_attention(asked, *kv(tokens))
-            for text, mask in side:
-                out = out + (1 - beta) * mask[:, None] * softmax_attention(asked, *kv(text))
-            halves.append(out)
-        return (self.out_proj(torch.cat(halves).transpose(1, 2).flatten(2)),)
-
-    return forward
 
 
 @pytest.mark.parametrize("unwanted", [[NOT_LEFT, NOT_RIGHT], [NOT_LEFT, None], [None, NOT_RIGHT]])

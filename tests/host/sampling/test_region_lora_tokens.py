@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from lora_case import HALVES, JOINT, TINY, UID, Case, lora
 from lora_files import lora_file
 from regional_dit.attention.canvas.tokens import TokenGrid, token_coverage
 from regional_dit.attention.families import find_family
-from test_region_lora import HALVES, JOINT, TINY, UID, Case, lora
 
 FILES = ("lora_up.weight", "lora_down.weight", "alpha")
 LEFT, RIGHT, BOTH, NEITHER = (1.0, 0.0), (0.0, 1.0), (0.5, 0.5), (0.0, 0.0)

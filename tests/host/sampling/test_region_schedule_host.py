@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+from hunyuan_formula import hand_masks, restated, text_tokens
 from regional_dit.attention.canvas.region_schedule import RegionSchedule, with_schedule
 from regional_dit.attention.canvas.regions import RegionSet
 from regional_dit.attention.canvas.split import split_canvas
@@ -20,11 +21,9 @@ from regional_dit.attention.text.prompts import RegionalPrompts, text_from_condi
 from regional_dit.nodes.patching.patch import PatchCrossAttention
 from regional_dit.nodes.regional.schedule import RegionScheduleNode
 from regional_models import ALL_LAYERS, BASE, LEFT, NEGATIVE, RIGHT, UID, patched, positive
-from test_formula import hand_masks, text_tokens
-from test_joint_rules_dense import KINDS, SIZE, masks, sample
-from test_joint_rules_dense import patch as patch_of
-from test_negatives import restated
 from tiny_dense_rules import Blocks, DenseRule, LayerScores
+from tiny_dense_runs import KINDS, SIZE, masks, sample
+from tiny_dense_runs import patch as patch_of
 from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
 from tiny_joint import TINY
 

@@ -1,9 +1,9 @@
 """Pairs for the decoder: true scenes, and their latents as a denoiser spoils them.
 
-``COMFYUI_PATH=... python -m demo_model.pairs OUT.pt --model flux --scenes 400``: clean latents get
-noise up to a level at which objects still stand where they stood, and the demo model takes it off
-again under the scene's own caption, with ComfyUI's own sampler and guidance. Its outlines are then
-as bad as in sampled pictures, and what was meant is known.
+``COMFYUI_PATH=... python -m demo_model.training.pairs OUT.pt --model flux --scenes 400``: clean
+latents get noise up to a level at which objects still stand where they stood, and the demo model
+takes it off again under the scene's own caption, with ComfyUI's own sampler and guidance. Its
+outlines are then as bad as in sampled pictures, and what was meant is known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import world
+from .. import world
 
 SIDE, STEPS, CFG = 32, 5, 4.0
 LEVELS = (0.2, 0.5)
@@ -79,7 +79,7 @@ def main() -> None:
     import comfy.cli_args
 
     comfy.cli_args.args.cpu = True
-    from .loader import DemoTextEncoder, load_model
+    from ..loader import DemoTextEncoder, load_model
 
     model, clip = load_model(args.model, args.weights), DemoTextEncoder(args.model)
     rng, started = random.Random(args.seed), time.monotonic()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate, pad
 
-from . import world
+from .. import world
 
 FINE_PX, COARSE_PX = 0.6, 1.1
 """Largest standard deviation of the displacements, in latent pixels."""
