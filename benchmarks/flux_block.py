@@ -6,6 +6,7 @@ Every round calls all variants one after the other, so that they share what else
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -13,6 +14,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import host
+from cost_report import machine, write
 from cost_runs import sampling_run
 
 HIDDEN, HEADS, TEXT_WIDTH, POOLED, BASE_TOKENS = 3072, 24, 4096, 768, 512
@@ -207,3 +210,29 @@ def wait(device: Any) -> None:
         import torch
 
         torch.cuda.synchronize()
+
+
+def run_by_tokens(
+    parser: argparse.ArgumentParser,
+    measure: Callable[[int, Any, Any, Any, Any], list[dict[str, Any]]],
+) -> None:
+    """A benchmark from its command line to its file, written after each number of image tokens.
+
+    Args:
+        parser: of ``cost_parser``, with the benchmark's own options.
+        measure: (image tokens, options, model, device, dtype) -> rows.
+    """
+    parser.add_argument("--depth", type=int, default=1, help="double blocks (Flux has 19)")
+    parser.add_argument("--single", type=int, default=1, help="single blocks (Flux has 38)")
+    args = parser.parse_args()
+    host.load()
+    import comfy.model_management
+    import torch
+
+    device = comfy.model_management.get_torch_device()
+    dtype = getattr(torch, args.dtype)
+    model = build(args.depth, args.single, dtype, device)
+    result = {**machine(args.dtype), "blocks": [args.depth, args.single], "rows": []}
+    for tokens in args.tokens:
+        result["rows"] += measure(tokens, args, model, device, dtype)
+        write(result, args.out)

@@ -21,8 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import flux_block as flux
-import host
-from cost_report import cost_parser, machine, shown, write
+from cost_report import cost_parser, shown
 from cost_runs import UID
 
 GRIDS = {1: (1, 1), 2: (1, 2), 4: (2, 2), 8: (2, 4), 16: (4, 4)}
@@ -121,20 +120,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[1, 2, 4, 8, 16], choices=list(GRIDS))
     parser.add_argument("--text", type=int, nargs="+", default=[512, 64], help="tokens a prompt")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
-    parser.add_argument("--depth", type=int, default=1, help="double blocks (Flux has 19)")
-    parser.add_argument("--single", type=int, default=1, help="single blocks (Flux has 38)")
-    args = parser.parse_args()
-    host.load()
-    import comfy.model_management
-    import torch
-
-    device = comfy.model_management.get_torch_device()
-    dtype = getattr(torch, args.dtype)
-    model = flux.build(args.depth, args.single, dtype, device)
-    result = {**machine(args.dtype), "blocks": [args.depth, args.single], "rows": []}
-    for tokens in args.tokens:
-        result["rows"] += measure(tokens, args, model, device, dtype)
-        write(result, args.out)
+    flux.run_by_tokens(parser, measure)
 
 
 if __name__ == "__main__":

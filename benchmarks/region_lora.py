@@ -18,8 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import flux_block as flux
-import host
-from cost_report import cost_parser, machine, shown, write
+from cost_report import cost_parser, shown
 from cost_runs import UID, sampling_run
 
 TEXT_TOKENS = 16
@@ -87,19 +86,7 @@ def main() -> None:
     parser = cost_parser(__doc__, ["float32", "bfloat16"], "float32")
     parser.add_argument("--n", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--rank", type=int, default=16)
-    parser.add_argument("--depth", type=int, default=1, help="double blocks (Flux has 19)")
-    parser.add_argument("--single", type=int, default=1, help="single blocks (Flux has 38)")
-    args = parser.parse_args()
-    host.load()
-    import torch
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = getattr(torch, args.dtype)
-    model = flux.build(args.depth, args.single, dtype, device)
-    result = {**machine(args.dtype), "blocks": [args.depth, args.single], "rows": []}
-    for tokens in args.tokens:
-        result["rows"] += measure(tokens, args, model, device, dtype)
-        write(result, args.out)
+    flux.run_by_tokens(parser, measure)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import flux_block as flux
-import host
-from cost_report import cost_parser, machine, shown, write
+from cost_report import cost_parser, shown
 from cost_runs import UID
 
 N_REGIONS, PHRASE_TOKENS = 4, 4
@@ -99,18 +98,7 @@ def measure(tokens: int, args: argparse.Namespace, model: Any, device: Any, dtyp
 
 
 def main() -> None:
-    args = cost_parser(__doc__, ["float32", "bfloat16"], "bfloat16").parse_args()
-    host.load()
-    import comfy.model_management
-    import torch
-
-    device = comfy.model_management.get_torch_device()
-    dtype = getattr(torch, args.dtype)
-    model = flux.build(1, 1, dtype, device)
-    result = {**machine(args.dtype), "rows": []}
-    for tokens in args.tokens:
-        result["rows"] += measure(tokens, args, model, device, dtype)
-        write(result, args.out)
+    flux.run_by_tokens(cost_parser(__doc__, ["float32", "bfloat16"], "bfloat16"), measure)
 
 
 if __name__ == "__main__":

@@ -46,3 +46,10 @@ def share_input(name: str, *, default: float, tooltip: str, **more: Any) -> io.F
     return io.Float.Input(
         name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip, **more
     )
+
+
+def percents_in_order(start_percent: float, end_percent: float) -> bool | str:
+    """What a node's ``validate_inputs`` says of a part of the denoising."""
+    if start_percent > end_percent:
+        return f"start_percent ({start_percent:g}) is after end_percent ({end_percent:g})."
+    return True

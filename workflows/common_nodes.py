@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ui_graph import Graph, Node, Output
@@ -11,12 +12,29 @@ from ui_graph import Graph, Node, Output
 BLUE, GREEN, VIOLET, AMBER, GREY = "#3f789e", "#88AA88", "#8888AA", "#b58b2a", "#777777"
 REPORT_PX = 310  # room below the patch for what it says after a run
 SPLITS = {1: "W (columns)", 2: "grid", 3: "grid"}  # by number of rows
+Box = tuple[float, float, float, float]
 SAMPLING = {"sampler_name": "euler", "scheduler": "sgm_uniform", "denoise": 1.0}
 
 
 def add_latent(graph: Graph, size_px: int, kind: str = "EmptyLatentImage") -> Node:
     """A square canvas."""
     return graph.node(kind, inputs={"width": size_px, "height": size_px})
+
+
+def add_drawing(
+    graph: Graph, regions: Sequence[tuple[str, Box]], global_prompt: str, latent: Node
+) -> Node:
+    """The Region Editor with prompts and their boxes, the later ones in front."""
+    drawn = [
+        {"high_level": prompt, "box": list(box), "order": index}
+        for index, (prompt, box) in enumerate(regions)
+    ]
+    plan = {"version": 1, "global_prompt": global_prompt, "regions": drawn}
+    return graph.node(
+        "RegionalDiT_RegionEditor",
+        inputs={"plan_json": json.dumps(plan, indent=1), "latent": latent.out("LATENT")},
+        text_box_px=690,
+    )
 
 
 def add_regions(

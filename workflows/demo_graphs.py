@@ -1,9 +1,8 @@
-"""Workflows for the demo models: regions of a grid, regions that are drawn, a tuned sketch."""
+"""Workflows for the demo models: regions of a grid, and regions that are drawn."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common_nodes import (
@@ -13,6 +12,7 @@ from common_nodes import (
     GREY,
     VIOLET,
     add_conditioning,
+    add_drawing,
     add_image,
     add_images,
     add_latent,
@@ -21,8 +21,6 @@ from common_nodes import (
     add_regions,
     add_saved,
     add_score,
-    add_simple,
-    show_text,
 )
 from node_schemas import Schemas
 from ui_graph import Graph
@@ -149,16 +147,7 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
     loader = graph.node("RegionalDiT_DemoDiTLoader")
     latent = add_latent(graph, drawn.size_px)
     graph.column("Draw", 540, BLUE)
-    regions = [
-        {"high_level": prompt, "box": list(box), "order": index}
-        for index, (prompt, box) in enumerate(drawn.regions)
-    ]
-    plan = {"version": 1, "global_prompt": drawn.global_prompt, "regions": regions}
-    editor = graph.node(
-        "RegionalDiT_RegionEditor",
-        inputs={"plan_json": json.dumps(plan, indent=1), "latent": latent.out("LATENT")},
-        text_box_px=690,
-    )
+    editor = add_drawing(graph, drawn.regions, drawn.global_prompt, latent)
     graph.column("Regional prompting", 400, VIOLET)
     conditioning = add_conditioning(graph, loader.out("CLIP"), editor, plan=editor.out("plan"))
     patch = add_patch(
@@ -180,133 +169,37 @@ def build_drawn(schemas: Schemas, drawn: Drawn) -> Graph:
     return graph
 
 
-@dataclass(frozen=True, slots=True)
-class DemoSketch:
-    """A layout for the tiny Flux: one prompt that contains every phrase, and the phrases' boxes."""
+_TWO = Demo(
+    sentence="a red circle on the left and a blue square on the right, black background",
+    rows=1, columns=2, size_px=256, seed=2,
+)  # fmt: skip
+_FOUR = Demo(
+    sentence="a red circle, a blue square, a green triangle and a yellow circle on gray "
+    "background",
+    rows=2, columns=2, size_px=256, seed=2,
+)  # fmt: skip
+_NINE = Demo(
+    sentence="a red circle, a blue square, a green triangle, a yellow square, a purple "
+    "triangle, an orange circle, a cyan triangle, a white circle and a red square on black "
+    "background",
+    rows=3, columns=3, size_px=384, seed=4,
+)  # fmt: skip
+DEMOS = {
+    "demo_2_regions": _TWO,
+    "demo_4_regions": _FOUR,
+    "demo_9_regions": _NINE,
+    "demo_flux_2_regions": replace(_TWO, **TINY_FLUX, seed=4),
+    "demo_flux_4_regions": replace(_FOUR, **TINY_FLUX, seed=1),
+    "demo_flux_9_regions": replace(_NINE, **TINY_FLUX),
+}
 
-    phrases: tuple[tuple[str, tuple[float, float, float, float]], ...]
-    prompt: str
-    size_px: int = 256
-    steps: int = 8
-    image_weight: float = 2.0
-    cfg: float = 4.0
-    seed: int = 1
-
-
-def build_demo_sketch(schemas: Schemas, sketch: DemoSketch) -> Graph:
-    """Attention Specialty Tuning in the tiny Flux: one prompt, its phrases bound to a drawing."""
-    n = len(sketch.phrases)
-    graph = Graph(schemas)
-    graph.column("Model and canvas", 360, GREY)
-    graph.note(
-        "## A layout for one prompt, in a tiny Flux\n"
-        "The *Region Editor* holds the layout; the prompt stays **one sentence**. *Bind Phrases* "
-        "finds each region's phrase in it, token by token.\n\n"
-        "**Attention Specialty Tuning** (arXiv 2504.10148) pulls each region to the words of its "
-        "phrase in the first half of the steps.\n\n"
-        "- The prompt must contain every phrase word for word; for this model without articles.\n"
-        "- The sampler's positive is that of *Bind Phrases*.\n"
-        "- Drag a region and run again: its object follows.",
-        300,
-    )
-    loader = graph.node("RegionalDiT_DemoDiTLoader", inputs={"model": "flux"})
-    latent = add_latent(graph, sketch.size_px)
-    graph.column("Layout", 540, BLUE)
-    regions = [
-        {"high_level": phrase, "box": list(box), "order": index}
-        for index, (phrase, box) in enumerate(sketch.phrases)
-    ]
-    plan = {"version": 1, "global_prompt": sketch.prompt, "regions": regions}
-    editor = graph.node(
-        "RegionalDiT_RegionEditor",
-        inputs={"plan_json": json.dumps(plan, indent=1), "latent": latent.out("LATENT")},
-        text_box_px=690,
-    )
-    graph.column("Prompt and phrases", 430, GREEN)
-    conditioning = add_conditioning(graph, loader.out("CLIP"), editor, plan=editor.out("plan"))
-    bound = graph.node(
-        "RegionalDiT_BindPhrases",
-        inputs={
-            "clip": loader.out("CLIP"),
-            "regions": editor.out("regions"),
-            "positive": conditioning.out("positive"),
-            "prompt": sketch.prompt,
-            "phrases": "\n".join(phrase for phrase, _ in sketch.phrases),
-        },
-        text_box_px=120,
-    )
-    show_text(graph, "Phrases and tokens", bound.out("report"), 220)
-    graph.column("Regional prompting", 430, VIOLET)
-    rule = graph.node(
-        "RegionalDiT_RuleSpecialtyTuning",
-        inputs={"phrases": bound.out("phrases"), "image_weight": sketch.image_weight},
-    )
-    patch = add_patch(
-        graph, loader.out("MODEL"), conditioning, rule=rule.out("rule"), latent=latent.out("LATENT")
-    )
-    graph.node("PreviewImage", "Phrases", inputs={"images": bound.out("preview")}, picture_px=260)
-    graph.column("Sample", 360, AMBER)
-    image = add_image(
-        graph, patch.out("model"), conditioning, latent, loader.out("VAE"),
-        positive=bound.out("positive"),
-        seed=sketch.seed,
-        steps=sketch.steps,
-        cfg=sketch.cfg,
-        scheduler=SCHEDULERS["flux"],
-    )  # fmt: skip
-    graph.column("Is the right object in the right region?", 460, BLUE)
-    add_saved(graph, image, "demo_flux/sketch", 520)
-    add_score(graph, image, editor, editor, 150 + 18 * n)
-    return graph
-
-
-@dataclass(frozen=True, slots=True)
-class Simple:
-    """Lines of ``prompt @ place`` for the demo model, in one node."""
-
-    lines: str
-    global_prompt: str
-    size_px: int = 256
-    base_ratio: float = 0.1
-    steps: int = 40
-    cfg: float = 4.0
-    seed: int = 2
-    as_app: bool = False
-
-
-def build_simple(schemas: Schemas, simple: Simple) -> Graph:
-    """The demo model with one node between the loader and the KSampler."""
-    graph = Graph(schemas)
-    graph.column("Model and canvas", 360, GREY)
-    graph.note(
-        "## Regional prompts in one node\n"
-        "Write one region per line, **prompt @ place**, and run. *Regional Prompt (simple)* stands "
-        "between any loader and a KSampler: model, positive and negative are its three wires.\n\n"
-        "- A place is *left*, *top right*, *center*, *left third* ..., or four numbers: "
-        "*0 0 0.5 1*.\n"
-        "- Connect the *plan* of a *Region Editor* or an import instead of lines.\n"
-        "- The demo model knows circles, squares and triangles in red, green, blue, yellow, "
-        "purple, orange, cyan and white; put your own loader in its place for more.",
-        280,
-    )
-    loader = graph.node("RegionalDiT_DemoDiTLoader")
-    latent = add_latent(graph, simple.size_px)
-    graph.column("What goes where", 440, VIOLET)
-    prompt = add_simple(
-        graph, loader.out("MODEL"), loader.out("CLIP"), simple.lines,
-        global_prompt=simple.global_prompt,
-        base_ratio=simple.base_ratio,
-    )  # fmt: skip
-    graph.column("Sample", 360, AMBER)
-    image = add_image(
-        graph, prompt.out("model"), prompt, latent, loader.out("VAE"),
-        seed=simple.seed,
-        steps=simple.steps,
-        cfg=simple.cfg,
-    )  # fmt: skip
-    graph.column("Picture", 420, BLUE)
-    saved = add_saved(graph, image, "simple/regional", 420)
-    if simple.as_app:
-        shown = [(prompt, name) for name in ("prompts", "global_prompt", "base_ratio")]
-        graph.as_app(shown, [saved])
-    return graph
+DRAWINGS = {
+    "drawn_3_regions": Drawn(
+        regions=(
+            ("a red circle on black background", (0.04, 0.08, 0.5, 0.58)),
+            ("a green triangle on black background", (0.56, 0.04, 0.96, 0.42)),
+            ("a blue square on black background", (0.46, 0.46, 0.96, 0.96)),
+        ),
+        global_prompt="black background",
+    ),
+}

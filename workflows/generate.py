@@ -15,7 +15,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,95 +22,23 @@ from typing import Any
 
 from ablation_graphs import ABLATIONS, build_ablation
 from blueprint_graphs import BLUEPRINTS, blueprint
-from demo_graphs import (
-    TINY_FLUX,
-    Demo,
-    DemoSketch,
-    Drawn,
-    Simple,
-    build_demo,
-    build_demo_sketch,
-    build_drawn,
-    build_simple,
-)
+from demo_graphs import DEMOS, DRAWINGS, build_demo, build_drawn
+from demo_sketch_graphs import DEMO_SKETCHES, build_demo_sketch
 from hunyuan_graphs import Hunyuan, build_hunyuan
 from joint_graphs import JointRegions, build_joint
 from joint_models import FLUX, QWEN, SD35, Z_IMAGE
-from lora_graphs import RegionLoras, build_region_loras
+from lora_graphs import LORAS, build_region_loras
 from node_schemas import Schemas
 from paper_graphs import TwoColumns, build_depth, build_merged, build_sdxl
 from region_demo_graphs import REGION_DEMOS, build_region_demo
 from region_joint_graphs import BUILD_REGION_JOINT, REGION_JOINT
+from simple_graphs import SIMPLE, build_simple
 from sketch_graphs import SKETCH_FILE, Sketch, build_sketch
 from sketch_picture import write_sketch
 from ui_graph import Graph
 
 FOLDER = Path(__file__).resolve().parent
 SUBGRAPHS = FOLDER.parent / "subgraphs"  # where ComfyUI looks for blueprints
-
-_TWO = Demo(
-    sentence="a red circle on the left and a blue square on the right, black background",
-    rows=1, columns=2, size_px=256, seed=2,
-)  # fmt: skip
-_FOUR = Demo(
-    sentence="a red circle, a blue square, a green triangle and a yellow circle on gray "
-    "background",
-    rows=2, columns=2, size_px=256, seed=2,
-)  # fmt: skip
-_NINE = Demo(
-    sentence="a red circle, a blue square, a green triangle, a yellow square, a purple "
-    "triangle, an orange circle, a cyan triangle, a white circle and a red square on black "
-    "background",
-    rows=3, columns=3, size_px=384, seed=4,
-)  # fmt: skip
-DEMOS = {
-    "demo_2_regions": _TWO,
-    "demo_4_regions": _FOUR,
-    "demo_9_regions": _NINE,
-    "demo_flux_2_regions": replace(_TWO, **TINY_FLUX, seed=4),
-    "demo_flux_4_regions": replace(_FOUR, **TINY_FLUX, seed=1),
-    "demo_flux_9_regions": replace(_NINE, **TINY_FLUX),
-}
-DEMO_SKETCHES = {
-    "demo_flux_sketch": DemoSketch(
-        phrases=(
-            ("red circle", (0.04, 0.08, 0.5, 0.58)),
-            ("green triangle", (0.56, 0.04, 0.96, 0.44)),
-            ("blue square", (0.5, 0.5, 0.96, 0.96)),
-        ),
-        prompt="red circle, green triangle, blue square, black background",
-    ),
-}
-
-DRAWINGS = {
-    "drawn_3_regions": Drawn(
-        regions=(
-            ("a red circle on black background", (0.04, 0.08, 0.5, 0.58)),
-            ("a green triangle on black background", (0.56, 0.04, 0.96, 0.42)),
-            ("a blue square on black background", (0.46, 0.46, 0.96, 0.96)),
-        ),
-        global_prompt="black background",
-    ),
-}
-
-LORAS = {
-    "lora_demo": RegionLoras(
-        prompts=(
-            "a striped red circle on gray background",
-            "an outlined blue square on gray background",
-        ),
-        loras=("demo striped", "demo outlined"),
-    ),
-}
-
-TWO_SHAPES = Simple(
-    lines="a red circle on black background @ left\na blue square on black background @ right",
-    global_prompt="a red circle and a blue square on black background",
-)
-SIMPLE = {
-    "simple_2_regions": TWO_SHAPES,
-    "simple_2_regions.app": replace(TWO_SHAPES, as_app=True),
-}
 
 # The paper (arXiv 2501.07070) compares with "couple" in two regions, so that one has it.
 HUNYUANS = {

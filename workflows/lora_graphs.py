@@ -99,3 +99,14 @@ def _chain(graph: Graph, setting: RegionLoras, regions: tuple[str, str], where: 
             "loras": node.out("loras"),
         },
     )
+
+
+LORAS = {
+    "lora_demo": RegionLoras(
+        prompts=(
+            "a striped red circle on gray background",
+            "an outlined blue square on gray background",
+        ),
+        loras=("demo striped", "demo outlined"),
+    ),
+}

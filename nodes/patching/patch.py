@@ -14,7 +14,7 @@ from ...attention.sampling.report import patch_report
 from ...attention.sampling.run import RegionalPatch
 from ...attention.text.prompts import RegionalPrompts
 from ..newer import newer
-from ..types import CATEGORY, Regional, RuleSocket, share_input
+from ..types import CATEGORY, Regional, RuleSocket, percents_in_order, share_input
 from .preflight import preflight
 
 
@@ -118,9 +118,7 @@ class PatchCrossAttention(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, start_percent: float, end_percent: float) -> bool | str:
-        if start_percent > end_percent:
-            return f"start_percent ({start_percent:g}) is after end_percent ({end_percent:g})."
-        return True
+        return percents_in_order(start_percent, end_percent)
 
     @classmethod
     def execute(

@@ -25,6 +25,27 @@ GROWING = "region"  # sockets that the host adds are region0, region1 ...
 LEVELS = ("both", "high", "low")
 
 
+def whole_picture_inputs() -> list[io.String.Input]:
+    """The prompt and the negative prompt of the whole picture."""
+    return [
+        io.String.Input(
+            "global_prompt",
+            default="",
+            multiline=True,
+            dynamic_prompts=True,
+            tooltip="Prompt of the whole picture and of uncovered canvas. Empty: the "
+            "plan's, or all regional prompts joined by commas.",
+        ),
+        io.String.Input(
+            "negative_prompt",
+            default="",
+            multiline=True,
+            dynamic_prompts=True,
+            tooltip="What the picture must not show. Empty: the plan's.",
+        ),
+    ]
+
+
 class RegionalConditioning(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -49,21 +70,7 @@ class RegionalConditioning(io.ComfyNode):
                     tooltip="One prompt per line, in the order of the regions. Leave empty when a "
                     "plan or conditionings are connected.",
                 ),
-                io.String.Input(
-                    "global_prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="Prompt of the whole picture and of uncovered canvas. Empty: the "
-                    "plan's, or all regional prompts joined by commas.",
-                ),
-                io.String.Input(
-                    "negative_prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the picture must not show. Empty: the plan's.",
-                ),
+                *whole_picture_inputs(),
                 advanced(
                     io.Combo.Input(
                         "level",

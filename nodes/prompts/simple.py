@@ -16,7 +16,7 @@ from ..newer import newer
 from ..patching.patch import PatchCrossAttention
 from ..regions.plan_regions import regions_of
 from ..types import CATEGORY, PlanSocket, Regions, share_input
-from .conditioning import RegionalConditioning
+from .conditioning import RegionalConditioning, whole_picture_inputs
 
 
 class RegionalPrompt(io.ComfyNode):
@@ -52,21 +52,7 @@ class RegionalPrompt(io.ComfyNode):
                     "Without any @ the lines are columns. With a plan connected: leave empty; with "
                     "regions connected: one prompt per region, without places.",
                 ),
-                io.String.Input(
-                    "global_prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="Prompt of the whole picture and of uncovered canvas. Empty: the "
-                    "plan's, or all regional prompts joined by commas.",
-                ),
-                io.String.Input(
-                    "negative_prompt",
-                    default="",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the picture must not show. Empty: the plan's.",
-                ),
+                *whole_picture_inputs(),
                 share_input(
                     "base_ratio",
                     default=0.3,

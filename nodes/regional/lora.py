@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ...attention.calls.schedule import PercentRange
 from ...attention.lora.spec import MAX_STRENGTH, RegionLora
 from ...demo_model.loader import DEMO_LORAS
-from ..types import CATEGORY, Loras, require_choice, share_input
+from ..types import CATEGORY, Loras, percents_in_order, require_choice, share_input
 
 
 def lora_files() -> dict[str, Path | None]:
@@ -84,9 +84,7 @@ class RegionLoraNode(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, start_percent: float, end_percent: float) -> bool | str:
-        if start_percent > end_percent:
-            return f"start_percent ({start_percent:g}) is after end_percent ({end_percent:g})."
-        return True
+        return percents_in_order(start_percent, end_percent)
 
     @classmethod
     def fingerprint_inputs(cls, lora_name: str, **_: object) -> str:

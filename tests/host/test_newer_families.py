@@ -13,7 +13,7 @@ from tiny_cross import TINY as CROSS
 from tiny_cross_runs import BASE, LEFT, NEGATIVE, RIGHT, UID, assert_close, patched
 from tiny_joint import TINY, TinyJoint
 from tiny_joint_case import EVERYWHERE, shared_case
-from tiny_joint_models import hunyuan_video_15
+from tiny_joint_newer import hunyuan_video_15
 from tiny_joint_runs import marked, patch, require_full_region_is_stock, run
 
 

@@ -18,20 +18,16 @@ from tiny_joint_models import (
     chroma,
     flux,
     flux2,
-    flux2_klein,
     hidream,
     hunyuan_image,
-    hunyuan_video_15,
-    krea2,
     llama_states,
-    longcat,
     lumina,
     mask_of_all,
-    omnigen2,
     qwen_image,
     sd3,
     z_image,
 )
+from tiny_joint_newer import flux2_klein, hunyuan_video_15, krea2, longcat, omnigen2
 
 
 @dataclass(frozen=True)

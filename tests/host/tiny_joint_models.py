@@ -44,7 +44,7 @@ def host_model(kind: str) -> Any:
     return found
 
 
-def _build(kind: str, config: dict[str, Any]) -> Any:
+def built(kind: str, config: dict[str, Any]) -> Any:
     """The host's ``model_base`` class of that name, on the CPU in float32."""
     needs_lists = "txt_ids_dims" in FluxParams.__dataclass_fields__  # newer hosts
     known: Any = FluxParams.__dataclass_fields__
@@ -60,7 +60,7 @@ def _build(kind: str, config: dict[str, Any]) -> Any:
 
 
 def flux(**more: Any) -> Any:
-    return _build(
+    return built(
         "Flux",
         {
             "image_model": "flux",
@@ -77,7 +77,7 @@ def flux(**more: Any) -> Any:
 
 def sd3(**more: Any) -> Any:
     """Three blocks of SD3.5 medium, then three of large; width is 64 a head."""
-    return _build(
+    return built(
         "SD3",
         {
             "in_channels": 16,
@@ -102,7 +102,7 @@ def sd3(**more: Any) -> Any:
 
 
 def auraflow() -> Any:
-    return _build(
+    return built(
         "AuraFlow",
         {
             "dim": 64,
@@ -130,12 +130,12 @@ CHROMA: dict[str, Any] = {
 
 
 def chroma() -> Any:
-    return _build("Chroma", CHROMA)
+    return built("Chroma", CHROMA)
 
 
 def chroma_radiance() -> Any:
     """Works on pixels: 3 channels, 16 pixels a token."""
-    return _build(
+    return built(
         "ChromaRadiance",
         {
             **CHROMA,
@@ -155,7 +155,7 @@ def chroma_radiance() -> Any:
 
 
 def qwen_image() -> Any:
-    return _build(
+    return built(
         "QwenImage",
         {
             "image_model": "qwen_image",
@@ -171,7 +171,7 @@ def qwen_image() -> Any:
 
 
 def flux2(**more: Any) -> Any:
-    return _build(
+    return built(
         "Flux2",
         {
             "image_model": "flux2",
@@ -212,11 +212,11 @@ def hunyuan_image() -> Any:
     }
     known = HunyuanVideoParams.__dataclass_fields__  # newer hosts have more; none is needed
     config = {name: config.get(name) for name in known}
-    return _build("HunyuanImage21", {"image_model": "hunyuan_video", **config})
+    return built("HunyuanImage21", {"image_model": "hunyuan_video", **config})
 
 
 def hidream() -> Any:
-    return _build(
+    return built(
         "HiDream",
         {
             "image_model": "hidream",
@@ -265,7 +265,7 @@ LUMINA: dict[str, Any] = {
 
 
 def lumina() -> Any:
-    return _build("Lumina2", {**LUMINA, "n_kv_heads": 2})
+    return built("Lumina2", {**LUMINA, "n_kv_heads": 2})
 
 
 def z_image(padded: bool = True) -> Any:
@@ -279,82 +279,4 @@ def z_image(padded: bool = True) -> Any:
         "pad_tokens_multiple": 32 if padded else None,
     }
     host_model("ZImage")  # same class as Lumina 2, in hosts that know both
-    return _build("Lumina2", {**LUMINA, **more})
-
-
-def flux2_klein() -> Any:
-    """No guidance to embed, and a text encoder of its own; else Flux.2."""
-    return flux2(guidance_embed=False)
-
-
-def longcat() -> Any:
-    return _build(
-        "LongCatImage",
-        {
-            "image_model": "flux",
-            "in_channels": 16,
-            "out_channels": 16,
-            "vec_in_dim": None,
-            "context_in_dim": 48,
-            "guidance_embed": False,
-            **FLUX_SHAPE,
-            "txt_ids_dims": [1, 2],
-        },
-    )
-
-
-def krea2() -> Any:
-    """Twelve layers of a text encoder, four wide, to be merged; grouped queries, two a key."""
-    return _build(
-        "Krea2",
-        {
-            "image_model": "krea2",
-            "features": 64,
-            "tdim": 32,
-            "txtdim": 4,
-            "heads": 4,
-            "kvheads": 2,
-            "multiplier": 1,
-            "layers": 6,
-            "channels": 16,
-            "txtlayers": 12,
-            "txtheads": 2,
-            "txtkvheads": 2,
-        },
-    )
-
-
-def omnigen2() -> Any:
-    return _build(
-        "Omnigen2",
-        {
-            "image_model": "omnigen2",
-            "in_channels": 16,
-            "hidden_size": 64,
-            "num_layers": 6,
-            "num_refiner_layers": 1,
-            "num_attention_heads": 4,
-            "num_kv_heads": 2,
-            "multiple_of": 32,
-            "axes_dim_rope": (4, 6, 6),
-            "text_feat_dim": 48,
-        },
-    )
-
-
-def hunyuan_video_15(kind: str = "HunyuanVideo15", in_channels: int = 65) -> Any:
-    """One latent pixel of one frame a token; the vision tokens are of the host's own width."""
-    from comfy.ldm.hunyuan_video.model import HunyuanVideoParams
-
-    config = {
-        "in_channels": in_channels,
-        "out_channels": 32,
-        "context_in_dim": 48,
-        **{**FLUX_SHAPE, "axes_dim": [4, 6, 6], "theta": 256, "patch_size": [1, 1, 1]},
-        "byt5": True,
-        "use_cond_type_embedding": True,
-        "vision_in_dim": 1152,
-        "meanflow_sum": True,
-    }
-    config = {name: config.get(name) for name in HunyuanVideoParams.__dataclass_fields__}
-    return _build(kind, {"image_model": "hunyuan_video", **config})
+    return built("Lumina2", {**LUMINA, **more})

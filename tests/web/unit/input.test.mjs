@@ -1,37 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Input } from "../../../web/js/editor/input.js";
-import { pressKey } from "../../../web/js/editor/keys.js";
-import { EditorModel } from "../../../web/js/editor/model.js";
 import { emptyPlan, newRegion } from "../../../web/js/editor/plan.js";
+import { stage as emptyStage } from "./stage.mjs";
 
 const LEFT = { x0: 0.1, y0: 0.1, x1: 0.4, y1: 0.6 };
 const RIGHT = { x0: 0.6, y0: 0.2, x1: 0.9, y1: 0.7 };
 
-/** Two regions on a stage of 1000 × 1000 pixels. */
+/** With two regions, none of them chosen. */
 function stage() {
-  const model = new EditorModel();
-  model.add(LEFT);
-  model.add(RIGHT);
-  model.select(-1);
-  /** @type {string[]} */
-  const calls = [];
-  const input = new Input(model, {
-    canvas: /** @type {any} */ ({ style: {}, setPointerCapture() {} }),
-    area: () => ({ x: 0, y: 0, width: 1000, height: 1000 }),
-    aspect: () => 1,
-    redraw() {},
-    setTool(tool) {
-      input.tool = tool;
-    },
-    editPrompt: () => calls.push("editPrompt"),
-  });
-  /** @param {number} x @param {number} y @param {Record<string, unknown>} [more] */
-  const at = (x, y, more) =>
-    /** @type {any} */ ({ button: 0, pointerId: 1, pointerType: "mouse", clientX: x, clientY: y, ...more });
-  /** @param {string} key @param {Record<string, unknown>} [more] */
-  const press = (key, more) => pressKey(/** @type {any} */ ({ key, ...more }), input);
-  return { model, input, calls, at, press };
+  const made = emptyStage();
+  made.model.add(LEFT);
+  made.model.add(RIGHT);
+  made.model.select(-1);
+  return made;
 }
 
 test("a drag is one step", () => {

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Input } from "../../../web/js/editor/input.js";
-import { pressKey } from "../../../web/js/editor/keys.js";
 import { decode, emptyRaster } from "../../../web/js/editor/mask.js";
-import { EditorModel } from "../../../web/js/editor/model.js";
 import { fillOutline } from "../../../web/js/editor/outline.js";
+import { stage } from "./stage.mjs";
 
 /** @param {[number, number][]} points */
 const outlineOf = (points) => points.map(([x, y]) => ({ x, y }));
@@ -14,32 +12,6 @@ function filled(points) {
   const raster = emptyRaster(1);
   fillOutline(raster, outlineOf(points));
   return raster.cells.reduce((sum, cell) => sum + cell, 0) / raster.cells.length;
-}
-
-/** A stage of 1000 × 1000 pixels with nothing drawn. @param {"lasso" | "polygon"} tool */
-function stage(tool) {
-  const model = new EditorModel();
-  /** @type {string[]} */
-  const calls = [];
-  const input = new Input(model, {
-    canvas: /** @type {any} */ ({ style: {}, setPointerCapture() {} }),
-    area: () => ({ x: 0, y: 0, width: 1000, height: 1000 }),
-    aspect: () => 1,
-    redraw() {},
-    setTool() {},
-    editPrompt: () => calls.push("editPrompt"),
-  });
-  input.tool = tool;
-  /** @param {number} x @param {number} y */
-  const at = (x, y) => /** @type {any} */ ({ button: 0, pointerId: 1, pointerType: "mouse", clientX: x, clientY: y });
-  /** @param {number} x @param {number} y */
-  const click = (x, y) => {
-    input.down(at(x, y));
-    input.up(at(x, y));
-  };
-  /** @param {string} key */
-  const press = (key) => pressKey(/** @type {any} */ ({ key }), input);
-  return { model, input, calls, at, click, press };
 }
 
 test("an outline fills its area, wherever it lies", () => {
