@@ -9,7 +9,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.split import split_canvas
-from regional_dit.attention.families import joint
+from regional_dit.attention.families import joint_override
 from regional_dit.attention.sampling.host import install
 from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import RegionalPrompts, text_from_conditioning
@@ -75,13 +75,13 @@ def test_the_request_counts_every_text_stream(family, shapes, monkeypatch):
     """As many tokens as the attention's sequence grows by: HiDream has T5 once and Llama twice."""
     case = shared_case(family)
     longest: list[int] = []
-    real = joint.places_of
+    real = joint_override.places_of
 
     def spy(call, layer, n_tokens, *args):
         longest[-1] = max(longest[-1], n_tokens)
         return real(call, layer, n_tokens, *args)
 
-    monkeypatch.setattr(joint, "places_of", spy)
+    monkeypatch.setattr(joint_override, "places_of", spy)
     for n in (1, 9):
         longest.append(0)
         case.sample(case.patch(case.model, [LEFT] * n, HARD), steps=1)
