@@ -20,8 +20,8 @@ class Method:
         name: in tables and result files; a changed setting needs another name.
         label: for a person.
         kind: "merged" = one prompt, no patch; "masked" = ComfyUI's own ConditioningSetMask, one
-            conditioning per region; "rule" = the pack's patch; "phrases" = the same with the phrases
-            of one merged prompt bound to their regions (Attention Specialty Tuning).
+            conditioning per region; "rule" = the pack's patch; "phrases" = the same, the phrases of
+            one merged prompt bound to their regions (Attention Specialty Tuning).
         rule: class in ``attention.rules`` (kinds "rule" and "phrases").
         settings: its fields.
         layers: first and last patched block; last -1 = what the rule asks for. None = no patch at
