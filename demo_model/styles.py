@@ -25,7 +25,7 @@ from .world import (
 
 STRIPE_PX = 2
 """Height of one stripe in latent pixels; the bands between them are as high."""
-RIM_PX = 1.3
+RIM_PX = 2.0
 """Width of the white rim in latent pixels, inside the object's outline."""
 LEAST_SHARE = 0.12
 """Share of an object's pixels from which on its bands or its rim count as drawn; a plain object has
