@@ -7,6 +7,7 @@ tokenizers, its networks the host's own code.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,21 @@ import comfy.utils
 import torch
 from comfy.ldm.flux.controlnet import ControlNetFlux
 from comfy.ldm.wan.vae import WanVAE
+from tiny_cross import TINY as CROSS
 from tiny_flux_clip import CLIP_G_DIM, CLIP_L_DIM, SD3_DIM, TEXT_ENCODERS
-from tiny_joint import TINY, TinyJoint
-from tiny_joint_models import qwen_image, sd3
+from tiny_joint import TINY
+from tiny_joint_models import sd3
 
-KL = {
-    "embed_dim": 16,
-    "ddconfig": {
-        "double_z": True, "z_channels": 16, "resolution": 256, "in_channels": 3, "out_ch": 3,
-        "ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [],
-        "dropout": 0.0,
-    },
+DDCONFIG = {
+    "double_z": True, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 32,
+    "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0,
 }  # fmt: skip
-QWEN_TEXT_DIM = 64  # of the tiny encoder
+# What a network's config calls the width of a prompt; Krea 2's is of one of twelve layers.
+TEXT_DIM = {
+    "Qwen-Image": "joint_attention_dim", "Flux.2": "context_in_dim", "Z-Image": "cap_feat_dim",
+    "Wan": "text_dim", "Krea 2": "txtdim",
+}  # fmt: skip
+KREA_LAYERS = 12
 
 torch.set_num_threads(1)  # tiny models: a second thread only waits
 
@@ -45,34 +48,58 @@ def model(family: str) -> Any:
             "adm_in_channels": CLIP_L_DIM + CLIP_G_DIM,
             "context_embedder_config": {"target": "torch.nn.Linear", "params": context},
         }
-        return TinyJoint(lambda: sd3(**widths), SD3_DIM, None, 16, 6).model()
-    if family == "Qwen-Image":
-        return TinyJoint(lambda: wide(qwen_image), QWEN_TEXT_DIM, None, 16, 6).model()
+        return replace(TINY["SD3"], build=lambda: sd3(**widths)).model()
+    if family == "Wan":
+        config, base, more = CROSS["wan_t2v"].build()
+        wan = type(config)({**config.unet_config, "text_dim": text_width(family)}), base, more
+        return replace(CROSS["wan_t2v"], build=lambda: wan).model()
+    if family in TEXT_DIM:
+        return replace(TINY[family], build=lambda: wide(family)).model()
     return TINY[family].model()
 
 
-def wide(build: Callable[[], Any]) -> Any:
-    """A base model anew, for prompts of the width of the tiny Qwen."""
-    base = build()
-    config = {**base.model_config.unet_config, "joint_attention_dim": QWEN_TEXT_DIM}
+def wide(family: str) -> Any:
+    """A base model anew, for prompts of the width of the family's tiny encoder."""
+    base = TINY[family].build()
+    width = text_width(family) // (KREA_LAYERS if family == "Krea 2" else 1)
+    config = {**base.model_config.unet_config, TEXT_DIM[family]: width}
     return type(base)(type(base.model_config)(config), device=torch.device("cpu"))
+
+
+def text_width(family: str) -> int:
+    """Channels of an encoded prompt."""
+    encoder = clip(family)
+    return encoder.encode_from_tokens(encoder.tokenize("a")).shape[-1]
 
 
 @cache
 def clip(family: str) -> comfy.sd.CLIP:
-    """The family's text encoders and tokenizers."""
-    return TEXT_ENCODERS[family]()
+    """The family's text encoders and tokenizers.
+
+    Wan's tokenizer comes with its weights: another T5 takes its place.
+    """
+    return TEXT_ENCODERS["Chroma" if family == "Wan" else family]()
 
 
 @cache
 def vae(family: str) -> comfy.sd.VAE:
     """The autoencoder of the host's class for the family."""
-    if family == "Qwen-Image":
+    if family in ("Qwen-Image", "Krea 2", "Wan"):
         network = WanVAE(dim=8, z_dim=16, temperal_downsample=[False, True, True])
         return comfy.sd.VAE(sd=randomized(network).state_dict(), dtype=torch.float32)
-    made = comfy.sd.VAE(sd={}, config={"params": KL}, dtype=torch.float32)
-    made.latent_channels = 16
-    randomized(made.first_stage_model)
+    channels = 32 if family == "Flux.2" else 16
+    config: dict[str, Any] = {**DDCONFIG, "z_channels": channels}
+    if family == "Flux.2":  # four pixels of its latent are one of what is sampled
+        config["batch_norm_latent"] = True
+    params = {"embed_dim": channels, "ddconfig": config}
+    made = comfy.sd.VAE(sd={}, config={"params": params}, dtype=torch.float32)
+    made.latent_channels = channels
+    if family == "Flux.2":
+        made.downscale_ratio, made.upscale_ratio = 16, 16
+        made.latent_channels *= 4
+    network: Any = randomized(made.first_stage_model)
+    if network.bn is not None:
+        network.bn.reset_running_stats()
     return made
 
 
