@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-SIZE_PX, STEPS, FRAMES = 128, 2, 13
+SIZE_PX, STEPS, FRAMES = 128, 2, 17
 SAMPLERS = ("KSampler", "Flux2Scheduler")  # nodes that have a number of steps
-LATENTS = ("EmptySD3LatentImage", "EmptyFlux2LatentImage", "EmptyHunyuanLatentVideo")
+LATENTS = (
+    "EmptySD3LatentImage",
+    "EmptyFlux2LatentImage",
+    "EmptyHunyuanLatentVideo",
+    "EmptyLTXVLatentVideo",
+)
 SCALE = "FluxKontextImageScale"
 
 
@@ -27,7 +32,7 @@ class Runner:
         self._executor = execution.PromptExecutor(
             server,
             cache_type=execution.CacheType.CLASSIC,
-            cache_args={"lru": 0, "ram": 0.0},
+            cache_args={"lru": 0, "ram": 0.0, "ram_inactive": 0.0},
         )
         self._out = out
 
@@ -81,7 +86,10 @@ def small(api: dict[str, Any]) -> dict[str, Any]:
         inputs = node["inputs"]
         if node["class_type"] in LATENTS:
             inputs.update(width=SIZE_PX, height=SIZE_PX)
-            inputs.update({"length": FRAMES} if "length" in inputs else {})
+        for name in {"length", "frames_number"} & set(inputs):
+            inputs[name] = FRAMES
         if node["class_type"] in SAMPLERS:
             inputs.update(steps=STEPS)
+        if node["class_type"] == "ManualSigmas":
+            inputs.update(sigmas="1.0, 0.7, 0.0")
     return changed

@@ -144,6 +144,15 @@ WAN = Checkpoint(
     steps=30, cfg=6.0, shift=("ModelSamplingSD3", 8.0), clip_type="wan",
     sampler=("uni_pc", "simple"), latent="EmptyHunyuanLatentVideo",
 )  # fmt: skip
+LTX2 = Checkpoint(
+    "LTX-2 19B, distilled",
+    (
+        ("ltx-2-19b-distilled.safetensors", "checkpoints", 0, "Lightricks/LTX-2"),
+        ("gemma_3_12B_it_fp4_mixed.safetensors", "text_encoders", 0, "Comfy-Org/ltx-2"),
+    ),
+    steps=8, cfg=1.0, sampler=("euler_ancestral", "ManualSigmas"), latent="EmptyLTXVLatentVideo",
+)  # fmt: skip
+LTX2_SIGMAS = "1., 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,28 +244,46 @@ def _add_flux2_image(
     latent: Node,
     seed: int,
 ) -> Node:
-    """Flux.2's own sigmas, which depend on the size of the picture, through single nodes."""
+    """Flux.2's own sigmas, which depend on the size of the picture."""
+    size = {"width": checkpoint.size_px, "height": checkpoint.size_px}
+    sigmas = graph.node(FLUX2_SCHEDULER, inputs={"steps": checkpoint.steps, **size})
+    sampled = add_guided(
+        graph, patch.out("model"), conditioning, latent.out("LATENT"), sigmas,
+        sampler=checkpoint.sampler[0], cfg=checkpoint.cfg, seed=seed,
+    )  # fmt: skip
+    return graph.node("VAEDecode", inputs={"samples": sampled.out("output"), "vae": models.vae})
+
+
+def add_guided(
+    graph: Graph,
+    model: Output,
+    conditioning: Node,
+    latent: Output,
+    sigmas: Node,
+    *,
+    sampler: str,
+    cfg: float,
+    seed: int,
+) -> Node:
+    """Sampling through single nodes, for models with sigmas of their own."""
     noise = graph.node("RandomNoise", inputs={"noise_seed": seed})
     guider = graph.node(
         "CFGGuider",
         inputs={
-            "model": patch.out("model"),
+            "model": model,
             "positive": conditioning.out("positive"),
             "negative": conditioning.out("negative"),
-            "cfg": checkpoint.cfg,
+            "cfg": cfg,
         },
     )
-    sampler = graph.node("KSamplerSelect", inputs={"sampler_name": checkpoint.sampler[0]})
-    size = {"width": checkpoint.size_px, "height": checkpoint.size_px}
-    sigmas = graph.node(FLUX2_SCHEDULER, inputs={"steps": checkpoint.steps, **size})
-    sampled = graph.node(
+    chosen = graph.node("KSamplerSelect", inputs={"sampler_name": sampler})
+    return graph.node(
         "SamplerCustomAdvanced",
         inputs={
             "noise": noise.out("NOISE"),
             "guider": guider.out("GUIDER"),
-            "sampler": sampler.out("SAMPLER"),
+            "sampler": chosen.out("SAMPLER"),
             "sigmas": sigmas.out("SIGMAS"),
-            "latent_image": latent.out("LATENT"),
+            "latent_image": latent,
         },
     )
-    return graph.node("VAEDecode", inputs={"samples": sampled.out("output"), "vae": models.vae})

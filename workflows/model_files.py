@@ -103,6 +103,16 @@ MODEL_FILES: dict[str, tuple[str, str]] = {
             f"Comfy-Org/Wan_2.1_ComfyUI_repackaged/{_SPLIT}/vae",
         ),
         (
+            "ltx-2-19b-distilled.safetensors",
+            "checkpoints",
+            "Lightricks/LTX-2/resolve/main",
+        ),
+        (
+            "gemma_3_12B_it_fp4_mixed.safetensors",
+            "text_encoders",
+            f"Comfy-Org/ltx-2/{_SPLIT}/text_encoders",
+        ),
+        (
             "realism_lora_comfy_converted.safetensors",
             "loras",
             "XLabs-AI/flux-lora-collection/resolve/main",

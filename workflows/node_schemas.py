@@ -25,8 +25,12 @@ def input_specs(schema: Mapping[str, Any]) -> dict[str, tuple[Any, dict[str, Any
 
 
 def is_widget(type_: Any, options: Mapping[str, Any]) -> bool:
-    """Whether the editor draws a widget for this input (an older combo's type is its list)."""
-    return (isinstance(type_, list) or type_ in WIDGET_TYPES) and not options.get("forceInput")
+    """Whether the editor draws a widget for this input (an older combo's type is its list).
+
+    An input of several types, "FLOAT,INT", says in its options as which of them it is drawn.
+    """
+    drawn = isinstance(type_, list) or {type_, options.get("widgetType")} & WIDGET_TYPES
+    return bool(drawn) and not options.get("forceInput")
 
 
 def has_seed_control(name: str, type_: Any, options: Mapping[str, Any]) -> bool:
