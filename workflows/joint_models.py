@@ -135,7 +135,7 @@ KREA2 = Checkpoint(
 )  # fmt: skip
 WAN_SOURCE = "Comfy-Org/Wan_2.1_ComfyUI_repackaged"
 WAN = Checkpoint(
-    "Wan 2.1, text to video 1.3B",
+    "Wan 2.1 1.3B",
     (
         ("wan2.1_t2v_1.3B_fp16.safetensors", "diffusion_models", 2.8, WAN_SOURCE),
         ("umt5_xxl_fp8_e4m3fn_scaled.safetensors", "text_encoders", 6.7, WAN_SOURCE),
@@ -145,7 +145,7 @@ WAN = Checkpoint(
     sampler=("uni_pc", "simple"), latent="EmptyHunyuanLatentVideo",
 )  # fmt: skip
 LTX2 = Checkpoint(
-    "LTX-2 19B, distilled",
+    "LTX-2 19B distilled",
     (
         ("ltx-2-19b-distilled.safetensors", "checkpoints", 0, "Lightricks/LTX-2"),
         ("gemma_3_12B_it_fp4_mixed.safetensors", "text_encoders", 0, "Comfy-Org/ltx-2"),
