@@ -264,11 +264,16 @@ def load_schemas() -> dict[str, dict[str, Any]]:
     return schemas
 
 
+def is_known(name: str, schemas: Schemas) -> bool:
+    """Whether this host has the nodes of a workflow."""
+    return name not in NEEDS or NEEDS[name] in schemas
+
+
 def build_files(schemas: Schemas) -> dict[str, str]:
     """Path below ``workflows/`` -> content, for all workflows whose nodes this host has."""
     files = {}
     for name, build in WORKFLOWS.items():
-        if NEEDS.get(name, "KSampler") not in schemas:
+        if not is_known(name, schemas):
             continue
         graph = build(schemas)
         for path, content in (
@@ -314,7 +319,8 @@ def main() -> None:
         sys.stdout.write(f"wrote subgraphs/{path}\n")
     write_sketch(FOLDER / SKETCH_FILE)
     if options.pictures is not None:
-        write_pictures(options.pictures or tuple(WORKFLOWS))
+        names = options.pictures or tuple(WORKFLOWS)
+        write_pictures([name for name in names if is_known(name, schemas)])
 
 
 def write_pictures(names: Collection[str]) -> None:
