@@ -128,7 +128,14 @@ def schema_inputs(schema: dict[str, Any]) -> dict[str, tuple[Any, dict[str, Any]
     found = {}
     for section in ("required", "optional"):
         for input_name, spec in schema["input"].get(section, {}).items():
+            if len(spec) > 1 and spec[1].get("hidden"):
+                continue
             found[input_name] = (spec[0], spec[1] if len(spec) > 1 else {})
+            if spec[0] == "COMFY_DYNAMICCOMBO_V3":  # with the inputs that its first choice brings
+                chosen = spec[1]["options"][0]
+                found[input_name] = ([choice["key"] for choice in spec[1]["options"]], {})
+                for name, more in schema_inputs({"input": chosen["inputs"]}).items():
+                    found[f"{input_name}.{name}"] = more
     return found
 
 
