@@ -31,6 +31,7 @@ from tiny_dense_rules import DenseRule
 from tiny_dense_runs import KINDS
 from tiny_joint import TINY as JOINT
 
+OWN: dict[str, Any] = {MARKER: UID}  # what tells a positive that the regions are its own
 FRAMES = 6  # latent frames
 SIGMA, INSET = 0.11, 0.08
 RANGES = ((0.0, 0.5), (1 / 3, 5 / 6))  # of the left half, and of the right
@@ -123,12 +124,10 @@ def test_couple_mixes_one_output_per_prompt_by_place_times_time(name):
 
     wanted = case.with_forwards(dense)
     model = patched(case.tiny, case.model, [LEFT, RIGHT], REGIONS, Couple(0.0))
-    assert_close(case.run(model, **{MARKER: UID}), wanted)
+    assert_close(case.run(model, **OWN), wanted)
     assert (wanted - case.run(case.model)).abs().max() > 1e-2
     hard = RegionSet(tuple(Region(r.shape, frames=r.frames) for r in REGIONS.regions))
-    other = case.run(
-        patched(case.tiny, case.model, [LEFT, RIGHT], hard, Couple(0.0)), **{MARKER: UID}
-    )
+    other = case.run(patched(case.tiny, case.model, [LEFT, RIGHT], hard, Couple(0.0)), **OWN)
     assert (wanted - other).abs().max() > 1e-2
 
 
@@ -157,7 +156,7 @@ def test_joint_adds_the_penalty_to_the_scores_of_the_regions_words():
 
     wanted = case.with_forwards(dense)
     model = patched(case.tiny, case.model, [LEFT, RIGHT], REGIONS, Joint(0.0, False))
-    assert_close(case.run(model, **{MARKER: UID}), wanted)
+    assert_close(case.run(model, **OWN), wanted)
     assert (wanted - case.run(case.model)).abs().max() > 1e-2
 
 
@@ -178,7 +177,7 @@ def test_hunyuan_video_equals_full_score_matrices(monkeypatch, rule: Rule):
         PercentRange(),
     )
     dense = DenseRule(rule, shares(shape.rows, shape.cols), KINDS["HunyuanVideo 1.5"])
-    positive = tiny.conditioning(1, **{MARKER: UID})
+    positive = tiny.conditioning(1, **OWN)
 
     def sample(model: Any) -> torch.Tensor:
         latent = torch.zeros(1, tiny.channels, *size)
