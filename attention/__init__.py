@@ -22,8 +22,9 @@ many kernels with two regions as with sixteen.
 
 Besides its prompt a region may have a negative (``sampling/negatives``: the same regions in the
 negative's rows), a part of the denoising (``canvas/region_schedule``: part of a layer's phase),
-reference images (``joint/references``: a change of any rule's groups), a ControlNet
-(``canvas/residuals``) and LoRAs (``lora/``).
+a part of a video (``canvas/frame_fade``: a factor of what it covers), reference images
+(``joint/references``: a change of any rule's groups), a ControlNet (``canvas/residuals``) and LoRAs
+(``lora/``).
 
 Only ``families/``, ``lora/`` and ``sampling/host.py`` import ComfyUI; the sketch modules need
 numpy, scipy and Pillow, blurred masks kornia, and all else torch alone. The map, hop by hop, is

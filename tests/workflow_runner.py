@@ -11,8 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-SIZE_PX, STEPS = 128, 2
-SAMPLER = "KSampler"
+SIZE_PX, STEPS, FRAMES = 128, 2, 17
+SAMPLERS = ("KSampler", "Flux2Scheduler")  # nodes that have a number of steps
+LATENTS = (
+    "EmptySD3LatentImage",
+    "EmptyFlux2LatentImage",
+    "EmptyHunyuanLatentVideo",
+    "EmptyLTXVLatentVideo",
+)
 SCALE = "FluxKontextImageScale"
 
 
@@ -26,7 +32,7 @@ class Runner:
         self._executor = execution.PromptExecutor(
             server,
             cache_type=execution.CacheType.CLASSIC,
-            cache_args={"lru": 0, "ram": 0.0},
+            cache_args={"lru": 0, "ram": 0.0, "ram_inactive": 0.0},
         )
         self._out = out
 
@@ -41,9 +47,21 @@ class Runner:
 
     def picture(self, shown: dict[str, Any]) -> np.ndarray:
         """The one picture that a SaveImage node says it wrote."""
-        (image,) = shown["images"]
-        assert image["type"] == "output"
-        with Image.open(self._out / image["subfolder"] / image["filename"]) as picture:
+        (picture,) = self.pictures(shown)
+        return picture
+
+    def pictures(self, shown: dict[str, Any]) -> np.ndarray:
+        """All that a SaveImage node says it wrote, [B, height, width, 3]."""
+        assert all(image["type"] == "output" for image in shown["images"])
+        return np.stack([self._read(self.file(image)) for image in shown["images"]])
+
+    def file(self, written: dict[str, Any]) -> Path:
+        """What a node says it wrote, such as a video."""
+        return self._out / written["subfolder"] / written["filename"]
+
+    @staticmethod
+    def _read(file: Path) -> np.ndarray:
+        with Image.open(file) as picture:
             return np.asarray(picture.convert("RGB"), dtype=np.int16)
 
 
@@ -64,6 +82,14 @@ def small(api: dict[str, Any]) -> dict[str, Any]:
         for name, value in node["inputs"].items():
             if isinstance(value, list) and value[0] in scaled:
                 node["inputs"][name] = scaled[value[0]]
-    changed[only(api, "EmptySD3LatentImage")]["inputs"].update(width=SIZE_PX, height=SIZE_PX)
-    changed[only(api, SAMPLER)]["inputs"].update(steps=STEPS)
+    for node in changed.values():
+        inputs = node["inputs"]
+        if node["class_type"] in LATENTS:
+            inputs.update(width=SIZE_PX, height=SIZE_PX)
+        for name in {"length", "frames_number"} & set(inputs):
+            inputs[name] = FRAMES
+        if node["class_type"] in SAMPLERS:
+            inputs.update(steps=STEPS)
+        if node["class_type"] == "ManualSigmas":
+            inputs.update(sigmas="1.0, 0.7, 0.0")
     return changed

@@ -22,17 +22,29 @@ def add_latent(graph: Graph, size_px: int, kind: str = "EmptyLatentImage") -> No
 
 
 def add_drawing(
-    graph: Graph, regions: Sequence[tuple[str, Box]], global_prompt: str, latent: Node
+    graph: Graph,
+    regions: Sequence[tuple[str, Box]],
+    global_prompt: str,
+    latent: Node,
+    *,
+    overlap: str = "front",
+    negative_prompt: str = "",
 ) -> Node:
     """The Region Editor with prompts and their boxes, the later ones in front."""
     drawn = [
         {"high_level": prompt, "box": list(box), "order": index}
         for index, (prompt, box) in enumerate(regions)
     ]
-    plan = {"version": 1, "global_prompt": global_prompt, "regions": drawn}
+    plan: dict[str, Any] = {"version": 1, "global_prompt": global_prompt, "regions": drawn}
+    if negative_prompt:
+        plan["negative_prompt"] = negative_prompt
     return graph.node(
         "RegionalDiT_RegionEditor",
-        inputs={"plan_json": json.dumps(plan, indent=1), "latent": latent.out("LATENT")},
+        inputs={
+            "plan_json": json.dumps(plan, indent=1),
+            "latent": latent.out("LATENT"),
+            "overlap": overlap,
+        },
         text_box_px=690,
     )
 

@@ -72,6 +72,47 @@ MODEL_FILES: dict[str, tuple[str, str]] = {
         ),
         ("ae.safetensors", "vae", f"Comfy-Org/z_image_turbo/{_SPLIT}/vae"),
         (
+            "flux-2-klein-4b.safetensors",
+            "diffusion_models",
+            f"Comfy-Org/flux2-klein/{_SPLIT}/diffusion_models",
+        ),
+        ("flux2-vae.safetensors", "vae", f"Comfy-Org/flux2-dev/{_SPLIT}/vae"),
+        (
+            "krea2_turbo_fp8_scaled.safetensors",
+            "diffusion_models",
+            "Comfy-Org/Krea-2/resolve/main/diffusion_models",
+        ),
+        (
+            "qwen3vl_4b_fp8_scaled.safetensors",
+            "text_encoders",
+            "Comfy-Org/Krea-2/resolve/main/text_encoders",
+        ),
+        (
+            "wan2.1_t2v_1.3B_fp16.safetensors",
+            "diffusion_models",
+            f"Comfy-Org/Wan_2.1_ComfyUI_repackaged/{_SPLIT}/diffusion_models",
+        ),
+        (
+            "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+            "text_encoders",
+            f"Comfy-Org/Wan_2.1_ComfyUI_repackaged/{_SPLIT}/text_encoders",
+        ),
+        (
+            "wan_2.1_vae.safetensors",
+            "vae",
+            f"Comfy-Org/Wan_2.1_ComfyUI_repackaged/{_SPLIT}/vae",
+        ),
+        (
+            "ltx-2-19b-distilled.safetensors",
+            "checkpoints",
+            "Lightricks/LTX-2/resolve/main",
+        ),
+        (
+            "gemma_3_12B_it_fp4_mixed.safetensors",
+            "text_encoders",
+            f"Comfy-Org/ltx-2/{_SPLIT}/text_encoders",
+        ),
+        (
             "realism_lora_comfy_converted.safetensors",
             "loras",
             "XLabs-AI/flux-lora-collection/resolve/main",

@@ -1,22 +1,24 @@
-"""Frame ranges of regions in a video, written as text."""
+"""Frame ranges of regions in a video, written as text, and how regions come and go in them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from ..errors import RegionError
+from .frame_fade import FrameFade
 from .regions import RegionSet
 
 FrameRange = tuple[float, float] | None
 
 
-def with_frames(regions: RegionSet, text: str) -> RegionSet:
+def with_frames(regions: RegionSet, text: str, fade: FrameFade | None = None) -> RegionSet:
     """The same regions, each in its part of the video.
 
     Args:
         regions: R regions.
         text: R ranges "start:end" in shares of the video, 0..1, divided by commas or new lines;
             an empty one stands for the whole video.
+        fade: of all of them, at both ends; None: hard ranges.
 
     Raises:
         RegionError: another number of ranges than regions, no numbers, or an empty range.
@@ -28,7 +30,13 @@ def with_frames(regions: RegionSet, text: str) -> RegionSet:
             "region, such as '0:0.5, 0.5:1'; leave one empty for the whole video."
         )
     ranged = zip(regions.regions, map(_range, parts), strict=True)
-    return replace(regions, regions=tuple(replace(r, frames=frames) for r, frames in ranged))
+    return replace(
+        regions,
+        regions=tuple(
+            replace(region, frames=frames, fade=None if frames is None else fade)
+            for region, frames in ranged
+        ),
+    )
 
 
 def _range(text: str) -> FrameRange:

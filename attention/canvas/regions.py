@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 
 from ..errors import RegionError
+from .frame_fade import FrameFade
 from .masks import blurred, checked_mask, mask_coverage
 from .region_schedule import RegionSchedule
 
@@ -96,6 +97,7 @@ class Region:
         name: label for previews and reports.
         frames: part of a video in which the region exists, (start, end) as shares of the latent
             frames, 0 <= start < end <= 1; None for all of it. Means nothing in a still picture.
+        fade: how it comes and goes at the ends of ``frames``; None: at once.
         schedule: its weight over the denoising; None: the same at all steps.
         base_ratio: share of the global prompt inside it, 0..1, instead of the rule's, or None.
     """
@@ -105,6 +107,7 @@ class Region:
     order: int = 0
     name: str = ""
     frames: tuple[float, float] | None = None
+    fade: FrameFade | None = None
     schedule: RegionSchedule | None = None
     base_ratio: float | None = None
 
@@ -155,6 +158,13 @@ class Region:
         if isinstance(self.shape, Box):
             return self.shape.coverage(x_edges, y_edges)
         return mask_coverage(self.shape, x_edges, y_edges)
+
+    def time_coverage(self, t_edges: torch.Tensor) -> torch.Tensor:
+        """Mean of its frame range over latent frames, or its fade: [frames] float32 in 0..1."""
+        start, end = self.frames or (0.0, 1.0)
+        if self.fade is not None:
+            return self.fade.strength(t_edges, start, end)
+        return _axis_coverage(t_edges, start, end, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,8 +261,8 @@ class RegionSet:
         """
         stack = torch.stack([r.coverage(x_edges, y_edges) for r in self.regions])
         if t_edges is not None:
-            times = [_axis_coverage(t_edges, *(r.frames or (0.0, 1.0)), 0.0) for r in self.regions]
-            stack = torch.stack(times)[:, :, None, None] * stack[:, None]
+            times = torch.stack([r.time_coverage(t_edges) for r in self.regions])
+            stack = times[:, :, None, None] * stack[:, None]
         if (overlap or self.overlap) == "front":
             free = torch.ones_like(stack[0])
             for index in sorted(range(len(self)), key=lambda i: -self.regions[i].order):

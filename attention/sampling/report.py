@@ -37,7 +37,8 @@ def patch_report(
         weight = "" if region.weight == 1.0 else f" (weight {region.weight:g})"
         frames = ""
         if region.frames is not None:
-            frames = f" (frames {region.frames[0]:.0%} to {region.frames[1]:.0%})"
+            fade = "" if region.fade is None else f", {region.fade.describe()}"
+            frames = f" (frames {region.frames[0]:.0%} to {region.frames[1]:.0%}{fade})"
         when = "" if region.schedule is None else f" ({region.schedule.describe()})"
         base = "" if region.base_ratio is None else f" (base ratio {region.base_ratio:g})"
         lines.append(f"  {index + 1}. {shown or '(conditioning)'}{weight}{base}{frames}{when}")

@@ -30,17 +30,17 @@ def _t5_config(width: int) -> dict[str, int]:
     return {"d_model": width, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2}
 
 
-def _llama_config() -> dict[str, int]:
+def _llama_config(n_layers: int = 3) -> dict[str, int]:
     return {
         "hidden_size": 64,
         "intermediate_size": 64,
-        "num_hidden_layers": 3,
+        "num_hidden_layers": n_layers,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
     }
 
 
-def _clip(model: Any, tokenizer: Any, t5_width: int) -> comfy.sd.CLIP:
+def _clip(model: Any, tokenizer: Any, t5_width: int, n_layers: int = 3) -> comfy.sd.CLIP:
     target: Any = SimpleNamespace(params={}, clip=model, tokenizer=tokenizer)
     clip = comfy.sd.CLIP(
         target,
@@ -50,7 +50,8 @@ def _clip(model: Any, tokenizer: Any, t5_width: int) -> comfy.sd.CLIP:
             "t5xxl_model_config": _t5_config(t5_width),
             "pile_t5xl_model_config": _t5_config(t5_width),
             "qwen25_7b_model_config": _llama_config(),
-            "qwen3_4b_model_config": _llama_config(),
+            "qwen3_4b_model_config": _llama_config(n_layers),
+            "qwen3vl_4b_model_config": _llama_config(n_layers),
             "llama_model_config": _llama_config(),
             "dtype": torch.float32,
         },
@@ -85,8 +86,16 @@ def tiny_sd3_clip(*, t5: bool = True) -> comfy.sd.CLIP:
     return _clip(model, sd3.SD3Tokenizer, SD3_DIM)
 
 
+def tiny_klein_clip() -> comfy.sd.CLIP:
+    """Layers 9, 18 and 27 of Qwen3; that of Z-Image, one layer of it, where the host has none."""
+    flux: Any = comfy.text_encoders.flux
+    if not hasattr(flux, "klein_te"):
+        return TEXT_ENCODERS["Z-Image"]()
+    return _clip(flux.klein_te(dtype_llama=torch.float32), flux.KleinTokenizer, FLUX_T5_DIM, 28)
+
+
 def _other(
-    module: str, model: str, tokenizer: str, **arguments: Any
+    module: str, model: str, tokenizer: str, n_layers: int = 3, **arguments: Any
 ) -> Callable[[], comfy.sd.CLIP]:
     """Encoder of another family; skips the test where the host has none."""
 
@@ -96,7 +105,7 @@ def _other(
         made = getattr(found, model)
         # AuraFlow has a class, the others a function that makes one.
         made = made if isinstance(made, type) else made(**arguments)
-        return _clip(made, getattr(found, tokenizer), FLUX_T5_DIM)
+        return _clip(made, getattr(found, tokenizer), FLUX_T5_DIM, n_layers)
 
     return build
 
@@ -109,6 +118,8 @@ TEXT_ENCODERS: dict[str, Callable[[], comfy.sd.CLIP]] = {
     "AuraFlow": _other("aura_t5", "AuraT5Model", "AuraT5Tokenizer"),
     "Qwen-Image": _other("qwen_image", "te", "QwenImageTokenizer"),
     "Z-Image": _other("z_image", "te", "ZImageTokenizer"),
+    "Flux.2": tiny_klein_clip,
+    "Krea 2": _other("krea2", "te", "Krea2Tokenizer", 36),
     "HiDream": _other(
         "hidream", "hidream_clip", "HiDreamTokenizer", **_FLOAT, dtype_llama=torch.float32
     ),

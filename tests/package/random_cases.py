@@ -7,6 +7,7 @@ from collections import Counter
 import torch
 from hypothesis import strategies as st
 from regional_dit.attention.calls.step import Step
+from regional_dit.attention.canvas.frame_fade import FrameFade
 from regional_dit.attention.canvas.regions import Box, Region, RegionSet
 from regional_dit.attention.canvas.tokens import TokenGrid
 from regional_dit.attention.engine.attend import SeparateTexts, attend
@@ -21,7 +22,7 @@ share = st.one_of(st.sampled_from([0.0, 0.3, 1.0]), st.floats(0.0, 1.0, width=32
 
 @st.composite
 def region_sets(draw: st.DrawFn) -> RegionSet:
-    """Boxes and painted masks; overlaps, gaps, slivers, feathers, frames, weights from zero up."""
+    """Boxes and painted masks; overlaps, gaps, slivers, feathers, frames, fades, any weights."""
     regions = []
     for _ in range(draw(st.integers(1, 5))):
         if draw(st.booleans()):
@@ -37,7 +38,9 @@ def region_sets(draw: st.DrawFn) -> RegionSet:
             shape[0, 0] = 1.0
         weight = draw(st.sampled_from([1.0, 1.0, 0.0, 0.2, 3.0, 10.0]))
         frames = draw(st.sampled_from([None, None, None, (0.0, 0.5), (0.3, 0.9)]))
-        regions.append(Region(shape, weight, draw(st.integers(0, 2)), frames))
+        fade = draw(st.sampled_from([None, None, FrameFade(0.05), FrameFade(0.4, 0.0)]))
+        order = draw(st.integers(0, 2))
+        regions.append(Region(shape, weight, order, frames=frames, fade=fade))
     return RegionSet(tuple(regions), draw(st.sampled_from(["blend", "front"])))
 
 

@@ -9,6 +9,7 @@ from random_cases import RAN, grids
 from random_files import is_a_sentence
 from random_regions import anything, boxes, check_regions, fractions, masks
 from regional_dit.attention.calls.step import Step
+from regional_dit.attention.canvas.frame_fade import FrameFade
 from regional_dit.attention.canvas.frames import with_frames
 from regional_dit.attention.canvas.region_schedule import weights_at
 from regional_dit.attention.canvas.regions import Box, Region, RegionSet
@@ -113,11 +114,14 @@ def test_any_bounding_boxes_are_fractions_or_refused(found: object, width: int, 
         check_regions(RegionSet((Region(Box(*region.box)),)))
 
 
-@given(number_texts, st.integers(1, 3), grids())
-def test_any_frame_ranges_are_read_or_refused(text: str, count: int, grid: TokenGrid) -> None:
+@given(number_texts, st.integers(1, 3), grids(), st.none() | fractions, st.none() | fractions)
+def test_any_frame_ranges_are_read_or_refused(
+    text: str, count: int, grid: TokenGrid, sigma: float | None, inset: float | None
+) -> None:
     RAN["examples"] += 1
     try:
-        regions = with_frames(split_canvas(1, count), text)
+        fade = None if sigma is None else FrameFade(sigma, inset)
+        regions = with_frames(split_canvas(1, count), text, fade)
     except RegionalError as error:
         assert is_a_sentence(error)
         return

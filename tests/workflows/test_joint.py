@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-KIND = ("flux", "sd35", "qwen_image", "z_image")
+KIND = ("flux", "sd35", "qwen_image", "z_image", "krea2")
 PREFIX = "RegionalDiT_"
 
 
@@ -24,15 +24,41 @@ def note(ui: dict[str, Any]) -> str:
     return node["widgets_values"][0]
 
 
+def test_settings_of_flux2(name: str, api: dict[str, Any]) -> None:
+    """Its own sigmas, which depend on the size of the picture; no guidance, no shift."""
+    assert ("Flux2Scheduler" in classes(api)) == name.startswith("flux2")
+    if not name.startswith("flux2"):
+        return
+    _, latent = only(api, "EmptyFlux2LatentImage")
+    sigmas, scheduler = only(api, "Flux2Scheduler")
+    size = {"width": 1024, "height": 1024}
+    assert scheduler == {"steps": 4, **size}
+    assert latent == {"batch_size": 1, **size}
+    guider, guided = only(api, "CFGGuider")
+    assert guided["cfg"] == 1.0
+    assert guided["model"] == [only(api, f"{PREFIX}PatchCrossAttention")[0], 0]
+    sampler, chosen = only(api, "KSamplerSelect")
+    assert chosen["sampler_name"] == "euler"
+    _, sampled = only(api, "SamplerCustomAdvanced")
+    assert [sampled[key] for key in ("guider", "sampler", "sigmas")] == [
+        [guider, 0], [sampler, 0], [sigmas, 0],
+    ]  # fmt: skip
+    assert not classes(api) & {"FluxGuidance", "KSampler"}
+
+
+SAMPLERS = {"z": ("res_multistep", "simple"), "krea2": ("euler", "simple")}
+
+
 def test_settings_of_the_model(name: str, api: dict[str, Any]) -> None:
+    if name.startswith("flux2"):
+        return  # above
     _, sampler = only(api, "KSampler")
-    z_image = name.startswith("z_image")
-    wanted = ("res_multistep", "simple") if z_image else ("euler", "sgm_uniform")
+    wanted = SAMPLERS.get(name.split("_")[0], ("euler", "sgm_uniform"))
     assert (sampler["sampler_name"], sampler["scheduler"]) == wanted
     _, latent = only(api, "EmptySD3LatentImage")
     steps, cfg, size = {
         "flux": (24, 1.0, 1024), "sd35": (28, 4.5, 1024), "qwen": (20, 2.5, 1328),
-        "z": (8, 1.0, 1024),
+        "z": (8, 1.0, 1024), "krea2": (8, 1.0, 1024),
     }[name.split("_")[0]]  # fmt: skip
     if name.endswith("sketch"):
         steps = 32

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from workflow_runner import SAMPLER, SIZE_PX, Runner, only, small
+from workflow_runner import FRAMES, SIZE_PX, Runner, only, small
 
-KIND = ("flux", "sd35", "qwen_image")
-FAMILIES = {"flux": "Flux", "sd35": "SD3", "qwen": "Qwen-Image"}  # by the name's first word
+KIND = ("flux", "sd35", "qwen_image", "z_image", "krea2", "wan", "ltx2")
+FAMILIES = {
+    "flux": "Flux",
+    "flux2": "Flux.2",
+    "sd35": "SD3",
+    "qwen": "Qwen-Image",
+    "z": "Z-Image",
+    "krea2": "Krea 2",
+    "wan": "Wan",
+    "ltx2": "LTX-2",
+}  # by the name's first word
+LEAST = {"Flux.2": 0.05}  # all but a few of its 512 text tokens are the same padding
 PATCH = "RegionalDiT_PatchCrossAttention"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have ta:UserWarning")  # of torchsde
@@ -50,19 +61,29 @@ def runner(
 
 def test_runs_and_follows_the_regions(name: str, api: dict[str, Any], runner: Runner) -> None:
     job = small(api)
+    video = "SaveVideo" in {node["class_type"] for node in job.values()}
+    if video:
+        frames = {"images": [only(job, "VAEDecode"), 0], "filename_prefix": "frames"}
+        job["frames"] = {"class_type": "SaveImage", "inputs": frames}
     shown = runner.run(job)
-    patch, save = only(job, PATCH), only(job, "SaveImage")
+    patch, save = only(job, PATCH), "frames" if video else only(job, "SaveImage")
     (report,) = shown[patch]["text"]
     family = FAMILIES[name.split("_")[0]]
     assert family in report
     special = {"sketch": "attention specialty tuning", "eligen": "eligen"}
-    wanted = special.get(name.rpartition("_")[2], "bind")
+    wanted = "couple" if video else special.get(name.rpartition("_")[2], "bind")
     assert wanted in report.lower(), report
-    regional = runner.picture(shown[save])
-    assert regional.shape == (SIZE_PX, SIZE_PX, 3)
+    regional = runner.pictures(shown[save])
+    assert regional.shape == (FRAMES if video else 1, SIZE_PX, SIZE_PX, 3)
+    if video:
+        assert re.search(r"\(frames [45]0% to 100%, fading with sigma", report)
+        (saved,) = shown[only(job, "SaveVideo")]["images"]
+        assert runner.file(saved).stat().st_size > 1000
 
-    job[only(job, SAMPLER)]["inputs"]["model"] = job[patch]["inputs"]["model"]
-    unpatched = runner.picture(runner.run(job)[save])
+    for node in job.values():
+        if node["inputs"].get("model") == [patch, 0]:
+            node["inputs"]["model"] = job[patch]["inputs"]["model"]
+    unpatched = runner.pictures(runner.run(job)[save])
     assert np.ptp(regional) > 50, "the picture shows nothing"
     changed = np.mean(regional != unpatched)
-    assert changed > 0.2, f"the patch changes {changed:.1%} of the picture"
+    assert changed > LEAST.get(family, 0.2), f"the patch changes {changed:.1%} of the picture"
