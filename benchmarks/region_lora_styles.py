@@ -25,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import host
 
 RUNS = ("by region", "both on the whole picture", "no LoRA")
+STRENGTH = {"striped": 0.9, "outlined": 1.0}
+NEGATIVE = {"striped": False, "outlined": True}
+"""Whether it also acts where the negative prompt is computed (by region; the loader always does)."""
 
 
 class Scenes:
@@ -63,16 +66,14 @@ class Scenes:
 
         model, loras = self.model, ()
         for region, style in enumerate(styles, start=1):
+            strength = self.args.strength * STRENGTH[style]
             if run == RUNS[0]:
-                node = RegionLoraNode.execute(
-                    f"demo {style}", str(region), self.args.strength, 0.0, 1.0, True, loras
-                )
-                loras = node[0]
+                loras = RegionLoraNode.execute(
+                    f"demo {style}", str(region), strength, 0.0, 1.0, NEGATIVE[style], loras
+                )[0]
             elif run == RUNS[1]:
                 tensors = comfy.utils.load_torch_file(str(lora_path(f"demo {style}")))
-                model = comfy.sd.load_lora_for_models(
-                    model, None, tensors, self.args.strength, 0.0
-                )[0]
+                model = comfy.sd.load_lora_for_models(model, None, tensors, strength, 0.0)[0]
         regional, positive, negative = RegionalConditioning.execute(
             self.clip, self.regions, "\n".join(texts), "", "", "both", "", loras=loras
         ).args
@@ -91,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=100)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--strength", type=float, default=1.0)
+    parser.add_argument("--strength", type=float, default=1.0, help="times each LoRA's own")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--pictures", type=Path, help="folder for the first eight pictures")
