@@ -85,7 +85,7 @@ export async function grids(stage, how) {
   });
   await editor.type("lora", "demo striped");
   const offered = await editor.find('[data-rdit="lora"]');
-  await page.waitForFunction((field) => /** @type {HTMLInputElement} */ (field).list?.options.length, {}, offered);
+  await page.waitForFunction((field) => /** @type {HTMLInputElement} */ (field).list?.options.length, offered);
   found.offered = await offered.evaluate((field) =>
     [.../** @type {any} */ (field).list.options].map((/** @type {HTMLOptionElement} */ option) => option.value));
   await page.keyboard.press("Tab");
