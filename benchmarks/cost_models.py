@@ -88,11 +88,12 @@ def _hunyuan_dit(depth: int) -> dict[str, Any]:
 def _hunyuan_dit_t5(tokens: int) -> dict[str, Any]:
     import torch
 
+    generator = torch.Generator().manual_seed(0)  # the same text in runs that are compared
     clip_mask, t5_mask = torch.zeros(1, tokens), torch.zeros(1, 256)
     clip_mask[:, :20] = 1
     t5_mask[:, :24] = 1
     return {
-        "conditioning_mt5xl": torch.randn(1, 256, 2048),
+        "conditioning_mt5xl": torch.randn(1, 256, 2048, generator=generator),
         "attention_mask": clip_mask,
         "attention_mask_mt5xl": t5_mask,
     }

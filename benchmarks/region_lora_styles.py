@@ -103,6 +103,7 @@ def main() -> None:
     scenes = Scenes(args)
     halves = [(0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)]
     counts = {run: {"own": 0, "other": 0, "color": 0} for run in args.runs}
+    kinds: dict[str, dict[str, list[int]]] = {run: {} for run in args.runs}
     started = time.monotonic()
     for index in range(args.scenes):
         texts, background, styles = scenes.prompts(random.Random(1000 + index))
@@ -114,6 +115,9 @@ def main() -> None:
                 part = picture[:, half * width : (half + 1) * width]
                 shares = style_shares(part, background)
                 counts[run]["own"] += shares.shows(style)
+                shape = texts[half].split(",")[0].split()[-1]
+                for kind in (style, shape):
+                    kinds[run].setdefault(kind, []).append(int(shares.shows(style)))
                 counts[run]["other"] += shares.shows(styles[1 - half])
                 counts[run]["color"] += found[half].color_present
             if args.pictures and index < 8:
@@ -122,6 +126,10 @@ def main() -> None:
             print(f"{index + 1} scenes, {time.monotonic() - started:.0f} s", flush=True)
             report = {"scenes": index + 1, "strength": args.strength, "steps": args.steps}
             report.update(_shares(counts, 2 * (index + 1)))
+            report["own by kind"] = {
+                run: {kind: [sum(shown), len(shown)] for kind, shown in sorted(found.items())}
+                for run, found in kinds.items()
+            }
             if args.out:
                 args.out.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -7,7 +7,7 @@ are gone through method by method, so that all cells have about the same number 
     python3 -m headless run benchmarks/semantic.py --scenes 200
     python3 -m headless run benchmarks/semantic.py --methods prefix window --layouts W2
     python3 -m headless run benchmarks/semantic.py --model flux --methods joint-attention \\
-        --sampler euler --scheduler simple --name semantic_flux
+        bind-settings --sampler euler --scheduler simple --name semantic_flux
     python3 -m headless run benchmarks/semantic.py --cost 5 --layouts W2 grid4 boxes2
     python3 -m headless run benchmarks/semantic.py --table
 """
@@ -55,8 +55,8 @@ def score(picture: Any, scene: Scene) -> dict[str, Any]:
 
     found = detect(picture)
     regions = [
-        score_region(found, region, parse_prompt(prompt))
-        for region, prompt in zip(scene.scored, scene.prompts, strict=True)
+        score_region(found, region, parse_prompt(f"{phrase} on {scene.background} background"))
+        for region, phrase in zip(scene.scored, scene.phrases, strict=True)
     ]
     height, width = found.instances.shape
     covered = np.zeros((height, width), bool)
@@ -72,7 +72,18 @@ def score(picture: Any, scene: Scene) -> dict[str, Any]:
         "foreign": [int(r.foreign_objects > 0) for r in regions],
         "leak": [round(r.leak_share, 3) for r in regions],
         "background": int(kept),
+        **seam(picture, scene),
     }
+
+
+def seam(picture: Any, scene: Scene) -> dict[str, float]:
+    """How visible the borders between regions are (``evaluation/seam.py``); 1 = not at all."""
+    import torch
+    from regional_dit.evaluation.seam import seam_score
+
+    if len(scene.regions.regions) < 2:
+        return {}
+    return {"seam": round(seam_score(torch.as_tensor(picture)[None], scene.regions)[0], 3)}
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from semantic_scenes import Scene
 
-Kind = Literal["merged", "masked", "rule"]
+Kind = Literal["merged", "masked", "rule", "phrases"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Method:
         name: in tables and result files; a changed setting needs another name.
         label: for a person.
         kind: "merged" = one prompt, no patch; "masked" = ComfyUI's own ConditioningSetMask, one
-            conditioning per region; "rule" = the pack's patch.
-        rule: class in ``attention.rules`` (kind "rule").
+            conditioning per region; "rule" = the pack's patch; "phrases" = the same, the phrases of
+            one merged prompt bound to their regions (Attention Specialty Tuning).
+        rule: class in ``attention.rules`` (kinds "rule" and "phrases").
         settings: its fields.
         layers: first and last patched block; last -1 = what the rule asks for. None = no patch at
             all, the merged prompt.
+        avoids: give each region a negative prompt that names the other regions' objects.
     """
 
     name: str
@@ -33,10 +35,11 @@ class Method:
     rule: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[int, int] = (0, -1)
+    avoids: bool = False
 
 
-DEFAULT = "couple-0.3"
-"""The patch node's default."""
+DEFAULTS = {"hunyuan_dit": "couple-0.3", "flux": "bind"}
+"""Demo model -> the patch node's default on it."""
 
 MAIN = (
     Method("merged", "merged prompt, no patch", "merged"),
@@ -51,6 +54,11 @@ MAIN = (
     Method("dense", "dense", rule="Dense"),
     Method("rpg", "rpg", rule="RPG"),
     Method("larender", "larender", rule="LaRender"),
+)  # fmt: skip
+
+CROSS_EXTRA = (
+    Method("couple-avoid", "couple 0.3, the other objects as negatives", rule="Couple",
+           settings={"base_ratio": 0.3}, avoids=True),
 )  # fmt: skip
 
 DEMO_LAYERS = 8
@@ -72,21 +80,63 @@ WINDOWS = tuple(
 )  # fmt: skip
 """A window of constant width that slides: depth alone."""
 
+
+def _bind(name: str, label: str, **settings: Any) -> Method:
+    return Method(f"bind{name}", f"bind, {label}", rule="Bind", settings=settings)
+
+
 JOINT_ATTENTION = (
     *MAIN[:2],
-    Method("bind", "bind, release at 0.5", rule="Bind", settings={"release_at": 0.5}),
-    Method("bind-1", "bind, release at 1", rule="Bind", settings={"release_at": 1.0}),
-    Method("rpf", "rpf", rule="RegionalPromptingFlux"),
+    _bind("", "base ratio 0.3, release at 1 (default)"),
+    Method("rpf-0.1", "rpf, base ratio 0.1, single blocks by turns",
+           rule="RegionalPromptingFlux",
+           settings={"base_ratio": 0.1, "inject_steps": 5, "single_interval": 2}),
+    Method("rpf-0.2", "rpf, base ratio 0.2, all blocks", rule="RegionalPromptingFlux",
+           settings={"base_ratio": 0.2, "inject_steps": 5}),
+    Method("rpf-0.2-all", "rpf, base ratio 0.2, all blocks and steps",
+           rule="RegionalPromptingFlux", settings={"base_ratio": 0.2, "inject_steps": 1000}),
     Method("eligen", "eligen", rule="EliGen"),
     Method("bias", "bias", rule="Bias"),
+    Method("ast", "specialty tuning, additive", "phrases", "SpecialtyTuning"),
+    Method("ast-exact", "specialty tuning, exact", "phrases", "SpecialtyTuning",
+           {"form": "exact"}),
+    Method("ast-text", "specialty tuning, additive, with regional text", "phrases",
+           "SpecialtyTuning", {"regional_text": True}),
+)  # fmt: skip
+"""For models with joint attention (``--model flux``). The two published kinds of preset of rpf,
+which inject in 10 of 24 steps, do so in 5 of 12."""
+
+BIND = (
+    *(_bind(f"-release-{r:g}", f"release at {r:g}", release_at=r) for r in (0.3, 0.5, 0.7)),
+    *(_bind(f"-base-{b:g}", f"base ratio {b:g}", base_ratio=b) for b in (0.0, 0.1, 0.5)),
+    _bind("-open", "no layer isolated", isolate_until=0.0),
+    _bind("-half", "isolated until 0.5", isolate_until=0.5),
+    _bind("-all", "all layers isolated until 0.2", isolated_layers=(0, 8)),
+    Method("bind-avoid", "bind, the other objects as negatives", rule="Bind", avoids=True),
 )
-"""For models with joint attention (``--model flux``)."""
+"""Settings of bind around its default."""
+
+FLUX_LAYERS = 9
+FLUX_PREFIXES = tuple(
+    Method(f"bind-first-{k}", f"bind, layers 0..{k - 1}", rule="Bind", layers=(0, k - 1))
+    for k in (2, 3, 5, 7, FLUX_LAYERS)
+)
+FLUX_WINDOWS = tuple(
+    Method(f"bind-window-{a}-{a + 2}", f"bind, layers {a}..{a + 2}", rule="Bind",
+           layers=(a, a + 2))
+    for a in range(0, FLUX_LAYERS - 2, 3)
+)  # fmt: skip
+"""Three double blocks, then six single ones."""
 
 GROUPS: dict[str, tuple[Method, ...]] = {
     "main": MAIN,
+    "cross-extra": CROSS_EXTRA,
     "prefix": PREFIXES,
     "window": WINDOWS,
     "joint-attention": JOINT_ATTENTION,
+    "bind-settings": BIND,
+    "flux-prefix": FLUX_PREFIXES,
+    "flux-window": FLUX_WINDOWS,
 }
 LABELS = {method.name: method.label for group in GROUPS.values() for method in group}
 """Method -> what a person reads; in the order of the tables."""
@@ -112,7 +162,7 @@ def is_available(method: Method) -> bool:
     """Whether this version of the pack has the method's rule."""
     from regional_dit.attention import rules
 
-    return method.kind != "rule" or hasattr(rules, method.rule)
+    return not method.rule or hasattr(rules, method.rule)
 
 
 def prepare(method: Method, scene: Scene, model: Any, clip: Any) -> tuple[Any, Any, Any]:
@@ -123,21 +173,40 @@ def prepare(method: Method, scene: Scene, model: Any, clip: Any) -> tuple[Any, A
         return model, encode(clip, scene.merged), encode(clip, "")
     if method.kind == "masked":
         return model, masked_conditioning(scene, clip), encode(clip, "")
+    prompt = scene.sentence if method.kind == "phrases" else scene.base
     regional, positive, negative = call(
         RegionalConditioning,
         clip=clip,
         regions=scene.regions,
         prompts="\n".join(scene.prompts),
-        global_prompt=scene.base,
+        global_prompt=prompt,
+        negative_prompts="\n".join(others(scene)) if method.avoids else "",
     )
-    return patched(method, model, regional), positive, negative
+    bound = {}
+    if method.kind == "phrases":
+        bound["binding"], positive = bind(scene, clip, positive)
+    return patched(method, model, regional, bound), positive, negative
 
 
-def patched(method: Method, model: Any, regional: Any) -> Any:
+def others(scene: Scene) -> list[str]:
+    """For each region, the objects of all the others."""
+    return [", ".join(p for p in scene.phrases if p != phrase) for phrase in scene.phrases]
+
+
+def bind(scene: Scene, clip: Any, positive: Any) -> tuple[Any, Any]:
+    """Phrases of the sentence, one per region, and the sampler's positive."""
+    from regional_dit.nodes.prompts.phrases import BindPhrases
+
+    inputs = {"clip": clip, "regions": scene.regions, "positive": positive}
+    found = call(BindPhrases, prompt=scene.sentence, phrases="\n".join(scene.phrases), **inputs)
+    return found[0], found[1]
+
+
+def patched(method: Method, model: Any, regional: Any, bound: dict[str, Any]) -> Any:
     from regional_dit.attention import rules
     from regional_dit.nodes.patching.patch import PatchCrossAttention
 
-    rule = getattr(rules, method.rule)(**method.settings)
+    rule = getattr(rules, method.rule)(**bound, **method.settings)
     first, last = method.layers
     return call(
         PatchCrossAttention,

@@ -13,14 +13,14 @@ from math import sqrt
 from statistics import fmean, variance
 from typing import Any
 
-from semantic_methods import DEFAULT, LABELS
+from semantic_methods import LABELS
 from semantic_scenes import LAYOUTS
 
 QUANTILE = 1.96
 ALL = "all layouts"
 
 
-def differences(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+def differences(rows: list[dict[str, Any]], default: str) -> dict[str, dict[str, dict[str, Any]]]:
     """Method -> layout -> mean difference, its interval and the scenes that both have.
 
     Layouts with a single region are left out: there all methods do the same.
@@ -30,10 +30,10 @@ def differences(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any
         shares[row["method"], row["layout"]][row["scene"]] = fmean(row["object"])
     layouts = [name for name, layout in LAYOUTS.items() if layout.n > 1]
     found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for method in dict.fromkeys(row["method"] for row in rows if row["method"] != DEFAULT):
+    for method in dict.fromkeys(row["method"] for row in rows if row["method"] != default):
         parts = []
         for layout in layouts:
-            ours, theirs = shares.get((DEFAULT, layout), {}), shares.get((method, layout), {})
+            ours, theirs = shares.get((default, layout), {}), shares.get((method, layout), {})
             per_scene = [ours[scene] - theirs[scene] for scene in ours.keys() & theirs.keys()]
             if len(per_scene) < 2:
                 continue

@@ -26,8 +26,9 @@ class Scene:
     """What is asked for, and where.
 
     Attributes:
-        prompts: one object and the background per region.
+        prompts: one object per region, with the background unless only the base names it.
         merged: all objects and the background in one prompt, without places.
+        phrases: the objects, as the text encoder's words are.
         base: global prompt of the regional methods: the merged one where regions tile the canvas,
             the background alone where canvas is left over.
         background: its colour name.
@@ -39,6 +40,7 @@ class Scene:
     """
 
     prompts: tuple[str, ...]
+    phrases: tuple[str, ...]
     merged: str
     base: str
     background: str
@@ -47,15 +49,25 @@ class Scene:
     size_px: int
     seed: int
 
+    @property
+    def sentence(self) -> str:
+        """The merged prompt for methods that look phrases up in it."""
+        return f"{', '.join(self.phrases)}, {self.background} background"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A family of scenes; ``make`` gives (RegionSet, scored regions, whether they tile)."""
+    """A family of scenes; ``make`` gives (RegionSet, scored regions, whether they tile).
+
+    Where the prompts of the regions do not name the background, a picture that has the wanted one
+    in every region is one scene, not several pictures side by side.
+    """
 
     name: str
     n: int
     size_px: int
     make: Callable[[random.Random], tuple[Any, tuple[Any, ...], bool]]
+    names_background: bool = True
 
 
 def _split(rows: int, columns: int, overlap: float = 0.0) -> Callable[[random.Random], Any]:
@@ -115,6 +127,8 @@ LAYOUTS: dict[str, Layout] = {
         Layout("boxes2", 2, 256, _drawn_boxes),
         Layout("soft2", 2, 256, _soft_ellipses),
         Layout("overlap2", 2, 256, _split(1, 2, overlap=0.3)),
+        Layout("W2-scene", 2, 256, _split(1, 2), names_background=False),
+        Layout("grid4-scene", 4, 256, _split(2, 2), names_background=False),
     )
 }
 
@@ -135,8 +149,10 @@ def make_scene(layout: Layout, number: int) -> Scene:
     objects = [f"a {color} {shape}" for color, shape in kinds]
     regions, scored, tiles = layout.make(rng)
     merged = f"{', '.join(objects)} on {background} background"
+    ending = f" on {background} background" if layout.names_background else ""
     return Scene(
-        prompts=tuple(f"{o} on {background} background" for o in objects),
+        prompts=tuple(f"{o}{ending}" for o in objects),
+        phrases=tuple(f"{color} {shape}" for color, shape in kinds),
         merged=merged,
         base=merged if tiles else f"{background} background",
         background=background,

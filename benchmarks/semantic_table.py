@@ -7,7 +7,9 @@ colour      regions in which the right colour covers more than half of all that 
 foreign     regions with another region's or an unasked-for object centred in them
 background  pictures whose background is right in every region and, where canvas is left over, that
             leave at least 90 % of it empty
+whole       pictures with the right object in every region
 leak        mean share of foreign colours among the drawn pixels of a region (no interval)
+seam        mean seam score (``evaluation/seam.py``): 1 = borders between regions are not visible
 cost        processor time of a picture, as a multiple of the merged prompt's
 
 Regions of one picture are not independent, so the intervals of the first three count them with the
@@ -23,7 +25,7 @@ from statistics import fmean
 from typing import Any
 
 import semantic_paired
-from semantic_methods import DEFAULT, LABELS
+from semantic_methods import DEFAULTS, LABELS
 from semantic_scenes import LAYOUTS
 
 PER_REGION = ("object", "colour", "foreign")
@@ -87,16 +89,20 @@ def summarise(
         for measure in PER_REGION:
             cell[measure] = clustered_share([r[measure] for r in results])
         cell["background"] = clustered_share([[r["background"]] for r in results])
+        cell["whole"] = clustered_share([[int(all(r["object"]))] for r in results])
         cell["leak"] = round(fmean(x for r in results for x in r["leak"]), 4)
+        seams = [r["seam"] for r in results if "seam" in r]
+        cell["seam"] = round(fmean(seams), 3) if seams else None
         cell["cost"] = costs.get(layout, {}).get(method)
         cells.append(cell)
+    default = DEFAULTS[settings.get("model", "hunyuan_dit")]
     order = {name: i for i, name in enumerate(LABELS)}
     cells.sort(key=lambda c: (list(LAYOUTS).index(c["layout"]), order.get(c["method"], 99)))
     return {
         "settings": settings,
-        "default": DEFAULT,
+        "default": default,
         "cells": cells,
-        "differences": semantic_paired.differences(rows),
+        "differences": semantic_paired.differences(rows, default),
     }
 
 
@@ -104,16 +110,17 @@ def markdown(report: dict[str, Any]) -> str:
     """One table for all layouts, methods in the order of their groups."""
     lines = [
         "| layout | method | scenes | right object | right colour | foreign object | colour leak "
-        "| background kept | cost |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| background kept | whole picture | seam | cost |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in report["cells"]:
-        shown = [_percent(cell[m]) for m in (*PER_REGION, "background")]
+        shown = [_percent(cell[m]) for m in (*PER_REGION, "background", "whole")]
+        seam = "" if cell["seam"] is None else f"{cell['seam']:.2f}"
         cost = "" if cell["cost"] is None else f"{cell['cost']:.2f} x"
         lines.append(
             f"| {cell['layout']} | {LABELS.get(cell['method'], cell['method'])} "
             f"| {cell['scenes']} | {shown[0]} | {shown[1]} | {shown[2]} | {cell['leak']:.0%} "
-            f"| {shown[3]} | {cost} |"
+            f"| {shown[3]} | {shown[4]} | {seam} | {cost} |"
         )
     return "\n".join(lines)
 

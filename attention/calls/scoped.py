@@ -13,7 +13,10 @@ import torch
 
 @contextmanager
 def scoped_forwards(
-    replacements: Sequence[tuple[Any, Callable[..., Any]]], *, recursive: bool = True
+    replacements: Sequence[tuple[Any, Callable[..., Any]]],
+    *,
+    recursive: bool = True,
+    traced: bool = False,
 ) -> Iterator[None]:
     """Give each module its replacement forward; on exit, also after an exception, put back what
     was there, so that nothing of ours is ever left on a model.
@@ -21,12 +24,13 @@ def scoped_forwards(
     Args:
         replacements: (module, forward).
         recursive: keep torch.compile out of all that the forwards call, not only of themselves.
+        traced: do not keep it out at all: the forwards are written for it.
     """
     undo: list[tuple[Any, Any]] = []
     try:
         for module, forward in replacements:
             undo.append((module, module.__dict__.get("forward")))
-            module.forward = without_compile(forward, recursive=recursive)
+            module.forward = forward if traced else without_compile(forward, recursive=recursive)
         yield
     finally:
         for module, previous in reversed(undo):

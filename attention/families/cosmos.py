@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import comfy.ldm.cosmos.blocks as cosmos1
@@ -46,6 +45,8 @@ class CosmosPredict2(_Cosmos):
             v = module.v_proj(text).unflatten(2, (module.n_heads, module.head_dim))
             return module.k_norm(k).transpose(1, 2), module.v_norm(v).transpose(1, 2)
 
+        ask = layer.asking(module.n_heads, predict2.optimized_attention, project)
+
         def forward(
             x: torch.Tensor,
             context: torch.Tensor,
@@ -55,8 +56,7 @@ class CosmosPredict2(_Cosmos):
             options = transformer_options or {}
             qkv = _projected(module, x, context, rope_emb, options, layer)
             q, k, v = (t.transpose(1, 2) for t in qkv)
-            host = partial(predict2.optimized_attention, transformer_options=options)
-            out = layer.attend(q, k, v, module.n_heads, host, project)
+            out = ask(q, k, v, transformer_options=options)
             return module.output_dropout(module.output_proj(out))
 
         return forward
@@ -128,6 +128,8 @@ class Cosmos1(_Cosmos):
             v = module.to_v[0](text).unflatten(2, (module.heads, -1)).transpose(1, 2)
             return module.to_k[1](k), module.to_v[1](v)
 
+        ask = layer.asking(module.heads, cosmos1.optimized_attention, project)
+
         def forward(
             x: torch.Tensor,
             context: torch.Tensor,
@@ -136,11 +138,8 @@ class Cosmos1(_Cosmos):
             transformer_options: dict[str, Any] | None = None,
             **kwargs: Any,
         ) -> torch.Tensor:
-            host = partial(
-                cosmos1.optimized_attention, transformer_options=transformer_options or {}
-            )
             q, k, v = module.cal_qkv(x, context, mask, rope_emb=rope_emb, **kwargs)
-            out = layer.attend(q, k, v, module.heads, host, project, mask=mask)
+            out = ask(q, k, v, mask=mask, transformer_options=transformer_options)
             return module.to_out(out.transpose(0, 1).contiguous())
 
         return forward

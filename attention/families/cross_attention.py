@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,10 +24,9 @@ from ..engine.attend import KeyValue, attend
 from ..errors import HostError, PromptError
 from ..rules import AttentionKind, Couple, Rule
 from ..text.prompts import Text
+from .attention_op import running
 from .base import CallInputs, is_one_of
-
-# Which tokens of the global prompt some rows really have; None for all.
-OwnTokens = Callable[[slice], torch.Tensor | slice | None]
+from .cross_asks import Asks, CrossCall, OwnTokens, traceable
 
 
 class CrossAttentionFamily(ABC):
@@ -37,6 +36,9 @@ class CrossAttentionFamily(ABC):
     host_classes: tuple[str, ...]
     attention: AttentionKind = "cross"
     text_keys: tuple[str, ...] = ("cross_attn",)
+    # Whether torch.compile may trace the stand-ins. Not where they read what other swapped forwards
+    # have noted, which happens only when the graph has run.
+    traced: ClassVar[bool] = True
 
     def matches(self, model: Any) -> bool:
         return is_one_of(model, self.host_classes)
@@ -78,12 +80,15 @@ class CrossAttentionFamily(ABC):
         inputs = self.prepared(model, plan, inputs)
         self.lay_out(model, plan.chunks, inputs)
         modules = self.modules(model)
-        replacements = []
+        replacements, asked = [], CrossCall({})
         for index, jobs in plan.layers.items():
-            layer = RegionalLayer(self.name, index, jobs, plan, cache, inputs)
+            layer = RegionalLayer(self.name, index, jobs, plan, cache, inputs, asked)
             replacements.append((modules[index], self.forward(modules[index], layer)))
-        with scoped_forwards(replacements):
-            yield inputs
+        try:
+            with scoped_forwards(replacements, traced=self.traced), running(asked):
+                yield inputs
+        finally:
+            asked.asks.clear()  # layers and call hold each other, and texts on the device
 
 
 def compute_dtype(model: Any) -> torch.dtype:
@@ -107,6 +112,23 @@ class RegionalLayer:
     plan: CallPlan
     cache: TextCache
     inputs: CallInputs
+    call: CrossCall
+
+    def asking(
+        self,
+        heads: int,
+        host: Callable[..., torch.Tensor],
+        project: Callable[[torch.Tensor], KeyValue],
+        *,
+        own: OwnTokens | None = None,
+        first: int | None = None,
+        takes_options: bool = True,
+    ) -> Callable[..., torch.Tensor]:
+        """:meth:`attend` for a stand-in, to be called as ``ask(q, k, v, mask=...,
+        transformer_options=...)``."""
+        ask = Asks(self, heads, host, project, own, first, takes_options)
+        self.call.asks[self.index] = ask
+        return traceable(ask)
 
     def attend(
         self,

@@ -61,10 +61,11 @@ class HunyuanDiT(CrossAttentionFamily):
     def forward(self, module: Any, layer: RegionalLayer) -> Callable[..., tuple[torch.Tensor]]:
         host = partial(attn_layers.optimized_attention, attn_precision=module.attn_precision)
         project = partial(_keys_values, module)
+        ask = layer.asking(module.num_heads, host, project, takes_options=False)
 
         def forward(x: torch.Tensor, y: torch.Tensor, freqs_cis_img: Any = None) -> tuple:
             q = _queries(module, x, freqs_cis_img)
-            out = layer.attend(q, *project(y), module.num_heads, host, project)
+            out = ask(q, *project(y))
             return (module.proj_drop(module.out_proj(out)),)
 
         return forward

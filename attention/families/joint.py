@@ -9,7 +9,7 @@ of queries and hands them to the host's attention function without a mask.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,16 +18,16 @@ from typing import Any, ClassVar
 import torch
 
 from ..calls.call_plan import CallPlan, TextCache
-from ..calls.scoped import scoped_forwards, without_compile
-from ..engine.partial import WithLse
+from ..calls.scoped import scoped_forwards
 from ..errors import HostError
 from ..joint.base_stream import BaseStream
 from ..joint.call import joint_call
 from ..joint.context import JointCall, Layout, Lengths
-from ..joint.places import places_of
 from ..rules import AttentionKind, Bind, BlockKinds, Rule
 from ..text.prompts import Text
+from .attention_op import running
 from .base import CallInputs, TokenShape, is_one_of
+from .joint_override import CurrentLayer, Override, traceable
 from .joint_text import with_regions
 
 OVERRIDE = "optimized_attention_override"
@@ -160,17 +160,27 @@ class JointFamily(ABC):
             self.reference_lengths(model, inputs),
         )
         self._route(model, call, inputs)
-        layer = _CurrentLayer()
+        layer = CurrentLayer()
         layout = partial(self.layout, model, call)
-        override = _Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))
-        options = {**inputs.options, OVERRIDE: without_compile(override)}
+        override = Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))
+        options = {**inputs.options, OVERRIDE: traceable(override, layer)}
         inputs = self.extended(model, call, replace(inputs, options=options))
         stream = BaseStream(call, layout)
+        blocks = list(enumerate(self.blocks(model)))
         marked = [
-            (block, layer.marking(stream.extending(block.forward, index), index))
-            for index, block in enumerate(self.blocks(model))
+            (block, layer.marking(block.forward, i)) for i, block in blocks if i not in call.stream
         ]
-        with scoped_forwards(marked, recursive=False), self.scoped(model, call, inputs) as changed:
+        extended = [
+            (block, layer.marking(stream.extending(block.forward, i), i))
+            for i, block in blocks
+            if i in call.stream
+        ]
+        with (
+            scoped_forwards(marked, traced=True),
+            scoped_forwards(extended, recursive=False),
+            running(override),
+            self.scoped(model, call, inputs) as changed,
+        ):
             yield changed
 
 
@@ -181,89 +191,3 @@ def _refuse_mask(family: str, inputs: CallInputs) -> None:
             "with a mask does that). Regional prompts change the text tokens that it was made "
             "for: remove the mask, or the regional patch."
         )
-
-
-class _CurrentLayer:
-    """Which block is running: set by the blocks themselves, so skipped blocks do no harm."""
-
-    def __init__(self) -> None:
-        self.index: int | None = None
-
-    def marking(self, forward: Callable[..., Any], index: int) -> Callable[..., Any]:
-        def marked(*args: Any, **kwargs: Any) -> Any:
-            self.index = index
-            try:
-                return forward(*args, **kwargs)
-            finally:
-                self.index = None
-
-        return marked
-
-
-class _Override:
-    """Stand-in for the attention function while a regional call runs.
-
-    An override of another pack is called for each group; the parts of a soft merge go to PyTorch's
-    kernels, since no host function returns a log-sum-exp.
-    """
-
-    def __init__(
-        self,
-        family: str,
-        call: JointCall,
-        layout: Callable[[int], Layout | None],
-        layer: _CurrentLayer,
-        previous: Any,
-    ) -> None:
-        self._family = family
-        self._call = call
-        self._layout = layout
-        self._layer = layer
-        self._previous = previous
-
-    def __call__(
-        self,
-        func: Any,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        heads: int,
-        mask: torch.Tensor | None = None,
-        attn_precision: Any = None,
-        skip_reshape: bool = False,
-        skip_output_reshape: bool = False,
-        **kw: Any,
-    ) -> torch.Tensor:
-        kw["attn_precision"] = attn_precision
-        layer = self._layer.index
-        n_tokens = q.shape[2 if skip_reshape else 1]
-        places = None
-        if layer is not None:
-            places = places_of(self._call, layer, n_tokens, self._layout, q.device)
-        if layer is None or places is None:
-            kw.update(skip_reshape=skip_reshape, skip_output_reshape=skip_output_reshape)
-            return self._host(func, q, k, v, heads, mask=mask, **kw)
-        if mask is not None:
-            raise HostError(
-                f"{self._family} layer {layer} passes an attention mask, which regional "
-                "prompts cannot combine with. Remove what sets it, or the regional patch."
-            )
-        if not skip_reshape:
-            # Some of them may come with their heads apart already; keys may have fewer heads.
-            width = q.shape[2:].numel() // heads
-            q, k, v = (t.flatten(2).unflatten(2, (-1, width)).transpose(1, 2) for t in (q, k, v))
-        kw["skip_reshape"] = True
-
-        def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            return self._host(func, q, k, v, heads, mask=None, **kw)
-
-        partial = WithLse(getattr(func, "__name__", ""), kw.get("scale"))
-        out = places.attend(layer, q, k, v, attention, partial)
-        if skip_output_reshape:
-            return out.unflatten(2, (heads, -1)).transpose(1, 2)
-        return out
-
-    def _host(self, func: Any, *args: Any, **kw: Any) -> torch.Tensor:
-        if self._previous is not None:
-            return self._previous(func, *args, **kw)
-        return func(*args, **kw)

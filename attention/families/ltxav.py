@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import comfy.ldm.modules.attention as host_attention
 import torch
@@ -27,6 +27,7 @@ TIMES = "regional_dit_prompt_times"  # layer -> the time by which it shifts and 
 
 
 class LTXAV(CrossAttentionFamily):
+    traced: ClassVar[bool] = False  # the stand-ins read the times that the blocks note
     name = "LTX-2"
     host_classes = ("LTXAV",)
 
@@ -92,6 +93,9 @@ class LTXAV(CrossAttentionFamily):
                 text = text * (1 + scale) + shift
             return module.k_norm(module.to_k(text)), module.to_v(text)
 
+        host = partial(host_attention.optimized_attention, attn_precision=module.attn_precision)
+        ask = layer.asking(module.heads, host, project)
+
         def forward(
             x: torch.Tensor,
             context: torch.Tensor,
@@ -100,14 +104,9 @@ class LTXAV(CrossAttentionFamily):
             k_pe: None = None,
             transformer_options: dict[str, Any] | None = None,
         ) -> torch.Tensor:
-            host = partial(
-                host_attention.optimized_attention,
-                attn_precision=module.attn_precision,
-                transformer_options=transformer_options or {},
-            )
             q = module.q_norm(module.to_q(x))
             k, v = module.k_norm(module.to_k(context)), module.to_v(context)
-            out = layer.attend(q, k, v, module.heads, host, project, mask=mask)
+            out = ask(q, k, v, mask=mask, transformer_options=transformer_options)
             gating = getattr(module, "to_gate_logits", None)
             if gating is not None:
                 gates = 2.0 * torch.sigmoid(gating(x))

@@ -7,7 +7,6 @@ exactly zero; regional rows leave them out instead, so that no mask reaches the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
@@ -46,6 +45,14 @@ class LTXV(CrossAttentionFamily):
         def project(text: torch.Tensor) -> KeyValue:
             return module.k_norm(module.to_k(text)), module.to_v(text)
 
+        def host(*args: Any, mask: torch.Tensor | None = None, **kw: Any) -> torch.Tensor:
+            function = host_attention.optimized_attention
+            if mask is not None:
+                function = host_attention.optimized_attention_masked
+            return function(*args, mask=mask, attn_precision=module.attn_precision, **kw)
+
+        ask = layer.asking(module.heads, host, project)
+
         def forward(
             x: torch.Tensor,
             context: torch.Tensor,
@@ -53,16 +60,9 @@ class LTXV(CrossAttentionFamily):
             pe: None = None,
             transformer_options: dict[str, Any] | None = None,
         ) -> torch.Tensor:
-            function = host_attention.optimized_attention
-            if mask is not None:
-                function = host_attention.optimized_attention_masked
-            host = partial(
-                function,
-                attn_precision=module.attn_precision,
-                transformer_options=transformer_options or {},
-            )
             q = module.q_norm(module.to_q(x))
             k, v = project(context)
-            return module.to_out(layer.attend(q, k, v, module.heads, host, project, mask=mask))
+            out = ask(q, k, v, mask=mask, transformer_options=transformer_options)
+            return module.to_out(out)
 
         return forward

@@ -43,10 +43,13 @@ class PixArt(CrossAttentionFamily):
             k, v = kv.unbind(2)
             return k.view(n_rows, -1, module.d_model), v.view(n_rows, -1, module.d_model)
 
+        host = blocks.optimized_attention
+        ask = layer.asking(module.num_heads, host, project, takes_options=False)
+
         def forward(x: torch.Tensor, cond: torch.Tensor, mask: None = None) -> torch.Tensor:
             q = module.q_linear(x)
             k, v = project(cond, x.shape[0])
-            out = layer.attend(q, k, v, module.num_heads, blocks.optimized_attention, project)
+            out = ask(q, k, v)
             return module.proj_drop(module.proj(out))
 
         return forward

@@ -105,6 +105,9 @@ class UNet(CrossAttentionFamily):
         def project(text: torch.Tensor) -> KeyValue:
             return module.to_k(text), module.to_v(text)
 
+        host = partial(host_attention.optimized_attention, attn_precision=module.attn_precision)
+        ask = layer.asking(module.heads, host, project, own=own)
+
         def forward(
             x: torch.Tensor,
             context: torch.Tensor,
@@ -128,12 +131,7 @@ class UNet(CrossAttentionFamily):
                 )
             q, k = module.to_q(x), module.to_k(context)
             v = module.to_v(context if value is None else value)
-            host = partial(
-                host_attention.optimized_attention,
-                attn_precision=module.attn_precision,
-                transformer_options=options,
-            )
-            return module.to_out(layer.attend(q, k, v, module.heads, host, project, own=own))
+            return module.to_out(ask(q, k, v, transformer_options=options))
 
         return forward
 

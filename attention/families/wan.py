@@ -8,7 +8,6 @@ of reference images, which lie before or behind the video's own, follow the glob
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import comfy.ldm.wan.model as wan
@@ -60,6 +59,9 @@ class Wan(CrossAttentionFamily):
         def project(text: torch.Tensor) -> KeyValue:
             return module.norm_k(module.k(text)), module.v(text)
 
+        first = layer.plan.memo.get("first")
+        ask = layer.asking(heads, wan.optimized_attention, project, first=first)
+
         def forward(
             x: torch.Tensor,
             context: torch.Tensor,
@@ -67,7 +69,6 @@ class Wan(CrossAttentionFamily):
             transformer_options: dict[str, Any] | None = None,
             **kwargs: Any,
         ) -> torch.Tensor:
-            host = partial(wan.optimized_attention, transformer_options=transformer_options or {})
             image = None
             if isinstance(module, wan.WanI2VCrossAttention):
                 image, context = context[:, :context_img_len], context[:, context_img_len:]
@@ -76,9 +77,10 @@ class Wan(CrossAttentionFamily):
             seen = None
             if image is not None:
                 k_image, v_image = module.norm_k_img(module.k_img(image)), module.v_img(image)
-                seen = host(q, k_image, v_image, heads=heads)
-            first = layer.plan.memo.get("first")
-            out = layer.attend(q, k, v, heads, host, project, first=first)
+                seen = wan.optimized_attention(
+                    q, k_image, v_image, heads=heads, transformer_options=transformer_options or {}
+                )
+            out = ask(q, k, v, transformer_options=transformer_options)
             return module.o(out if seen is None else out + seen)
 
         return forward

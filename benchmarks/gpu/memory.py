@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Any
 
 from .bench import Bench, Failed
@@ -99,16 +100,17 @@ def growth(bench: Bench) -> None:
             gc.collect()
             tensors.append(sum(isinstance(found, torch.Tensor) for found in gc.get_objects()))
             held.append(torch.cuda.memory_allocated() if on_gpu else resident())
-        first, last = 10, len(tensors) - 1
+        early, late = slice(10, 15), slice(-5, None)
+        before, after = min(held[early]), min(held[late])
         row = {
             "samplings": len(tensors),
-            "tensors": [tensors[first], tensors[last]],
-            "mib": [round(held[first] / MIB, 2), round(held[last] / MIB, 2)],
+            "tensors": [max(tensors[early]), max(tensors[late])],
+            "mib": [round(before / MIB, 2), round(after / MIB, 2)],
         }
-        if max(tensors[-5:]) > max(tensors[first : first + 5]):
+        if max(tensors[late]) > max(tensors[early]):
             raise Failed("tensors stay behind", **row)
         # The process as a whole moves with the allocator's moods; the device's count is exact.
-        if held[last] - held[first] > (0 if on_gpu else 64 * MIB):
+        if after - before > (0 if on_gpu else 64 * MIB):
             raise Failed("memory grows", **row)
         return row
 
@@ -117,8 +119,15 @@ def growth(bench: Bench) -> None:
 
 
 def resident() -> int:
+    """Bytes of the process, without what its allocator keeps for later where that can be told."""
+    import ctypes
+
     import psutil
 
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+        if trim is not None:
+            trim(0)
     return psutil.Process().memory_info().rss
 
 

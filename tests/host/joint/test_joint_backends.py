@@ -17,6 +17,7 @@ from comfy_extras.nodes_torch_compile import TorchCompileModel
 from host_features import outputs
 from regional_models import is_pristine
 from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, host, shared_case
+from torch._dynamo.utils import counters
 
 OVERRIDE = "optimized_attention_override"
 
@@ -115,7 +116,8 @@ def test_an_override_of_another_pack_is_chained(case):
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_torch_compile_node(family, order):
-    """Backend "eager": the graph is captured, the kernels are PyTorch's own."""
+    """Backend "eager": the graph is captured, the kernels are PyTorch's own. The captured graph is
+    not broken for the regions, and every step runs the same one."""
     case = shared_case(family)
 
     def compiled(model: Any) -> Any:
@@ -127,11 +129,15 @@ def test_torch_compile_node(family, order):
     expected = case.sample(regional(case.model))
     steps = [regional, compiled] if order == "compile last" else [compiled, regional]
     torch._dynamo.reset()
+    counters.clear()
     try:
         model = steps[1](steps[0](case.model))
         out = case.sample(model)
         torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+        graphs = counters["stats"]["unique_graphs"]
+        assert graphs and not [why for why in counters["graph_break"] if "disable" in why]
         torch.testing.assert_close(case.sample(model), out, atol=1e-5, rtol=1e-5)
+        assert counters["stats"]["unique_graphs"] == graphs
     finally:
         torch._dynamo.reset()
     assert is_pristine(case.model)

@@ -14,7 +14,7 @@ from lora_case import Case as LoraCase
 from lora_files import KINDS, lora_file
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.split import split_canvas
-from regional_dit.attention.families import find_family, joint
+from regional_dit.attention.families import find_family, joint_override
 from regional_dit.attention.lora.delta import Delta
 from regional_dit.attention.lora.memory import lora_bytes
 from regional_dit.attention.lora.run import LoraRun
@@ -83,13 +83,13 @@ def test_the_request_counts_every_text_stream(family, shapes, monkeypatch):
     """As many tokens as the attention's sequence grows by: HiDream has T5 once and Llama twice."""
     case = shared_case(family)
     longest: list[int] = []
-    real = joint.places_of
+    real = joint_override.places_of
 
     def spy(call, layer, n_tokens, *args):
         longest[-1] = max(longest[-1], n_tokens)
         return real(call, layer, n_tokens, *args)
 
-    monkeypatch.setattr(joint, "places_of", spy)
+    monkeypatch.setattr(joint_override, "places_of", spy)
     for n in (1, 9):
         longest.append(0)
         case.sample(case.patch(case.model, [LEFT] * n, HARD), steps=1)

@@ -12,6 +12,7 @@ from comfy.patcher_extension import WrappersMP
 from regional_dit.attention.rules import Couple
 from regional_models import BASE, LEFT, NEGATIVE, RIGHT, UID, patched, positive
 from tiny_hunyuan import conditioning, run_ksampler
+from torch._dynamo.utils import counters
 
 
 def test_several_positives_only_the_tagged_one_is_regional(model):
@@ -155,6 +156,13 @@ def test_torch_compile_gives_the_same_picture(model, regional):
     set_torch_compile_wrapper(compiled, backend="eager")
     # Without inference mode: under it dynamo's own guards fail on the host's NumPy-made rotary
     # table, with and without our patch.
+    counters.clear()
     with torch.no_grad():
         out = run_ksampler(compiled, positive(), conditioning(NEGATIVE), inference=False)
     torch.testing.assert_close(out, regional, atol=1e-3, rtol=1e-3)
+    # The host's rotary table breaks the graph; regions do not.
+    assert not [why for why in counters["graph_break"] if "disable" in why]
+    graphs = counters["stats"]["unique_graphs"]
+    with torch.no_grad():
+        run_ksampler(compiled, positive(), conditioning(NEGATIVE), inference=False)
+    assert counters["stats"]["unique_graphs"] == graphs > 0
