@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import host
 from cost_report import machine, write
@@ -30,12 +30,14 @@ class Cost:
         fastest_s: the fastest call.
         ratio: of the fastest calls.
         ratio_processor_time: of the medians of what this process computed.
+        ratio_paired: median of the ratios of calls that follow each other.
         extra_bytes: at the peak of one call.
     """
 
     fastest_s: float
     ratio: float
     ratio_processor_time: float
+    ratio_paired: float
     extra_bytes: int
 
     def row(self) -> dict[str, Any]:
@@ -44,6 +46,7 @@ class Cost:
             "fastest_s": round(self.fastest_s, 3),
             "ratio": round(self.ratio, 3),
             "ratio_processor_time": round(self.ratio_processor_time, 3),
+            "ratio_paired": round(self.ratio_paired, 3),
             "extra_mib": round(self.extra_bytes / 2**20),
         }
 
@@ -174,14 +177,27 @@ def compared(
             min(wall[key]),
             min(wall[key]) / min(wall[stock]),
             statistics.median(busy[key]) / statistics.median(busy[stock]),
+            statistics.median(a / b for a, b in zip(wall[key], wall[stock], strict=True)),
             memory[key] - memory[stock],
         )
         for key in calls
     }
 
 
+class Held(NamedTuple):
+    """Bytes of tensors above the resting level: at most during a call, and still after it."""
+
+    peak: int
+    kept: int
+
+
 def peak_bytes(call: Callable[[], Any], device: Any) -> int:
     """Most bytes of tensors above the resting level during one call."""
+    return held_bytes(call, device).peak
+
+
+def held_bytes(call: Callable[[], Any], device: Any) -> Held:
+    """What tensors one call makes."""
     import torch
 
     if device.type == "cuda":
@@ -190,7 +206,8 @@ def peak_bytes(call: Callable[[], Any], device: Any) -> int:
         resting = torch.cuda.memory_allocated()
         call()
         torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - resting
+        peak, kept = torch.cuda.max_memory_allocated(), torch.cuda.memory_allocated()
+        return Held(peak - resting, kept - resting)
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as prof:
@@ -201,7 +218,7 @@ def peak_bytes(call: Callable[[], Any], device: Any) -> int:
         if event.name() == "[memory]":
             held += event.nbytes()
             peak = max(peak, held)
-    return peak
+    return Held(peak, held)
 
 
 def wait(device: Any) -> None:

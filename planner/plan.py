@@ -18,13 +18,22 @@ from typing import Literal
 from .compose import compose_prompt
 from .errors import PlanError
 from .mask import RegionMask
-from .schema import MAX_NOTES, MAX_REGIONS, MAX_TEXT, MAX_WORDS, PLAN_VERSION, parse_plan_json
+from .schema import (
+    MAX_LORA_NAME,
+    MAX_NOTES,
+    MAX_REGIONS,
+    MAX_TEXT,
+    MAX_WORDS,
+    PLAN_VERSION,
+    parse_plan_json,
+)
 
 Box = tuple[float, float, float, float]
 Level = Literal["both", "high", "low"]
 
 MAX_WEIGHT = 10.0
 MAX_ORDER = 1000
+MAX_LORA_STRENGTH = 100.0
 MIN_ASPECT, MAX_ASPECT = 1 / 16, 16.0
 _COLOR = r"(#[0-9a-fA-F]{6})?"
 
@@ -48,6 +57,8 @@ class RegionPlan:
         mask: a painted shape that fills `box`, or None: the region is the whole box.
         color: "#rrggbb" in which the editor draws the region; empty: by its number.
         locked: whether the editor keeps the region from being moved.
+        lora: name of a LoRA file that acts in this region alone; empty: none.
+        lora_strength: how strongly, -100 to 100.
         why: why the box is where it is, in words; empty once somebody has drawn it.
     """
 
@@ -64,12 +75,21 @@ class RegionPlan:
     mask: RegionMask | None = None
     color: str = ""
     locked: bool = False
+    lora: str = ""
+    lora_strength: float = 1.0
     why: str = ""
 
     def __post_init__(self) -> None:
         for name in ("high_level", "low_level", "instance", "negative", "phrase", "why"):
             _check_text(f"region.{name}", getattr(self, name), MAX_TEXT)
         _check_words("region.attributes", self.attributes, MAX_WORDS)
+        _check_text("region.lora", self.lora, MAX_LORA_NAME)
+        strength = self.lora_strength
+        if not _is_number(strength) or abs(strength) > MAX_LORA_STRENGTH:
+            raise PlanError(
+                f"The strength of a region's LoRA is {_show(strength)}; expected a number from "
+                f"{-MAX_LORA_STRENGTH:g} to {MAX_LORA_STRENGTH:g}."
+            )
         if not _is_number(self.weight) or not 0 < self.weight <= MAX_WEIGHT:
             raise PlanError(
                 f"A region's weight is {_show(self.weight)}; expected a number above 0 and at most "
@@ -168,9 +188,11 @@ class Plan:
         if not self.source:
             del fields["source"]
         for region in fields["regions"]:  # what only the editor makes is left out where unused
-            for name in ("feather", "mask", "color", "locked", "why"):
+            for name in ("feather", "mask", "color", "locked", "lora", "why"):
                 if not region[name]:
                     del region[name]
+            if region["lora_strength"] == 1.0:
+                del region["lora_strength"]
         return json.dumps({"version": PLAN_VERSION, **fields}, ensure_ascii=False, indent=2)
 
     def fingerprint(self) -> str:
@@ -198,6 +220,7 @@ class Plan:
                         attributes=attributes,
                         mask=None if mask is None else _mask(**mask),
                         feather=float(region.pop("feather", 0.0)),
+                        lora_strength=float(region.pop("lora_strength", 1.0)),
                         weight=float(region.pop("weight", 1.0)),
                         order=int(region.pop("order", 0)),
                         **region,

@@ -12,6 +12,7 @@ from .errors import PlanError
 PLAN_VERSION = 1
 MAX_REGIONS = 64
 MAX_TEXT = 8000  # characters of one prompt
+MAX_LORA_NAME = 1024  # characters
 MAX_WORDS = 64
 MAX_NOTES = 256
 MAX_JSON = 2_000_000  # characters of a whole plan

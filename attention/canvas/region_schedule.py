@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import RegionalError, RegionError
+from .region_list import region_indices
 
 if TYPE_CHECKING:
     from ..calls.step import Step
@@ -83,14 +84,14 @@ def with_schedule(
 
     Args:
         regions: R regions; what they had before is replaced.
-        which: numbers from 1, such as "1, 3"; empty for all.
+        which: their numbers or names (``region_list``); empty for all.
         schedule: of these regions.
         base_ratio: share of the global prompt inside these regions, 0..1; None: the rule's.
 
     Raises:
-        RegionError: no numbers, or a region that is not there.
+        RegionError: a region that is not there.
     """
-    chosen = chosen_regions(which, len(regions))
+    chosen = region_indices(which, regions, what="The schedule", empty_is_all=True)
     full = schedule.start <= 0.0 and schedule.end >= 1.0
     changed = {"schedule": None if full else schedule, "base_ratio": base_ratio}
     return replace(
@@ -100,29 +101,6 @@ def with_schedule(
             for index, region in enumerate(regions.regions)
         ),
     )
-
-
-def chosen_regions(which: str, n_regions: int) -> frozenset[int]:
-    """0-based indices of the regions whose numbers (from 1) a text lists; empty: all of them.
-
-    Raises:
-        RegionError: no numbers, or a region that is not there.
-    """
-    parts = which.replace(",", " ").replace(";", " ").split()
-    if not parts:
-        return frozenset(range(n_regions))
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        raise RegionError(
-            f"The regions are {which!r}, expected their numbers, such as '1, 3', or nothing for "
-            "all of them."
-        )
-    wrong = [part for part in parts if not 1 <= int(part[:9]) <= n_regions]
-    if wrong:
-        raise RegionError(
-            f"There is no region {wrong[0]}: there are {n_regions}, counted from 1. Change the "
-            "numbers, or add the region."
-        )
-    return frozenset(int(part) - 1 for part in parts)
 
 
 def check_base_ratios(regions: RegionSet, rule: Rule) -> None:

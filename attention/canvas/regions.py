@@ -100,6 +100,7 @@ class Region:
         fade: how it comes and goes at the ends of ``frames``; None: at once.
         schedule: its weight over the denoising; None: the same at all steps.
         base_ratio: share of the global prompt inside it, 0..1, instead of the rule's, or None.
+        lora: file and strength of a LoRA that acts in it alone, as it was drawn; "" for none.
     """
 
     shape: Box | torch.Tensor
@@ -110,6 +111,7 @@ class Region:
     fade: FrameFade | None = None
     schedule: RegionSchedule | None = None
     base_ratio: float | None = None
+    lora: tuple[str, float] = ("", 1.0)
 
     def __post_init__(self) -> None:
         if self.base_ratio is not None and not 0.0 <= self.base_ratio <= 1.0:

@@ -42,6 +42,11 @@ class Site:
             )
 
     @property
+    def keeps_size(self) -> bool:
+        """Whether it is a convolution that gives as many places as it gets, as in UNets."""
+        return self.op.settings is not None and set(self.op.settings[0]) == {1}
+
+    @property
     def n_inputs(self) -> int:
         return self.shape[1]
 

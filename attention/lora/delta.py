@@ -61,6 +61,16 @@ class Delta(ABC):
                 moved[entry.name] = value.on(like)
         return replace(self, **moved)
 
+    @property
+    def n_numbers(self) -> int:
+        """How many numbers its tensors hold."""
+        values = [getattr(self, entry.name) for entry in fields(self)]
+        return sum(
+            value.numel() if isinstance(value, torch.Tensor) else value.n_numbers
+            for value in values
+            if isinstance(value, torch.Tensor | Delta)
+        )
+
     @abstractmethod
     def __call__(self, x: torch.Tensor, y: torch.Tensor, base: Base) -> torch.Tensor:
         """What is added to the layer's output ``y`` for the inputs ``x``."""
@@ -165,6 +175,11 @@ class Dora(Delta):
     gain: torch.Tensor | None = None
 
     needs_y = True
+
+    @property
+    def n_numbers(self) -> int:
+        """With the gain, which comes later."""
+        return self.inner.n_numbers + 2 * self.lengths.numel()
 
     def prepared(self, base: Base, n_inputs: int, like: torch.Tensor) -> Delta:
         """Lengths of the weight's rows or columns, from the layer's answers to unit vectors.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .rows import LayerDelta, Rows, Where
+from .rows import LayerDelta, Rows
+from .stack import LayerPlan
 from .streams import Stream
 
 if TYPE_CHECKING:
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 class RoutedLayer:
     """Stand-in for the forward of one layer."""
 
-    def __init__(
-        self, routing: Routing, module: Any, where: Where, deltas: Sequence[LayerDelta]
-    ) -> None:
+    def __init__(self, routing: Routing, module: Any, plan: LayerPlan) -> None:
         self._routing = routing
         self._module, self._forward = module, module.forward
-        self._where = where
+        self._where, self._deltas, self._stacks = plan
         self._is_conv = hasattr(module, "kernel_size")
-        self._needs_y = any(entry.delta.needs_y for entry in deltas)
-        self._deltas = deltas
+        self._needs_y = any(entry.delta.needs_y for entry in self._deltas)
 
     def __call__(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         y = self._forward(x, *args, **kwargs)
@@ -52,7 +49,16 @@ class RoutedLayer:
                 _add(out, rows, change)
         for rows, change in found:
             _add(out, rows, change)
+        if self._stacks:
+            self._add_stacks(out, flat, y)
         return y
+
+    def _add_stacks(self, out: torch.Tensor, flat: torch.Tensor, y: torch.Tensor) -> None:
+        stacks = self._routing.stacks.of(self._module, self._stacks, y)
+        for plan, stack in zip(self._stacks, stacks, strict=True):
+            spread = self._routing.spread(plan, self._where, y.shape, y)
+            if spread is not None:
+                stack.add_to(out, flat, spread)
 
     def _rows(self, entry: LayerDelta, y: torch.Tensor) -> Rows | None:
         routing, where = self._routing, self._where

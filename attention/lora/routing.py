@@ -19,7 +19,8 @@ from ..errors import HostError
 from .delta import Base, Delta
 from .layer import RoutedLayer
 from .ownership import Chunk, Claim, Owner, Ownership
-from .rows import Experts, LayerDelta, Rows, Where, only_value, rows_of
+from .rows import Experts, LayerDelta, Rows, Spread, Where, only_value, rows_of, spread_of
+from .stack import LayerPlan, StackPlan, Stacks
 from .streams import Stream
 
 PLAIN: Owner = ("", -1)  # speaks for a prompt without regions
@@ -35,6 +36,7 @@ class Routing:
         claims: of the LoRAs.
         chunks: of the batch.
         store: deltas that are on the device already, kept for the whole sampling.
+        stacks: those of plain LoRAs.
         signature: which LoRAs act; part of the keys of whatever depends on it.
         experts_of: forwards that say which tokens an expert computes.
 
@@ -44,10 +46,11 @@ class Routing:
     """
 
     family: str
-    layers: Mapping[Any, tuple[Where, tuple[LayerDelta, ...]]]
+    layers: Mapping[Any, LayerPlan]
     claims: Sequence[Claim]
     chunks: Sequence[Chunk]
     store: dict[Any, Any]
+    stacks: Stacks
     signature: Hashable = ()
     experts_of: Callable[[Routing], list[tuple[Any, Callable[..., Any]]]] = lambda _: []
     _owned: tuple[Ownership, ...] = field(default=(), init=False)
@@ -56,6 +59,7 @@ class Routing:
     experts: Experts | None = field(default=None, init=False)
     plain_call: Any = field(default=None, init=False)
     _rows: dict[Any, Rows | None] = field(default_factory=dict, init=False)
+    _spreads: dict[Any, Spread | None] = field(default_factory=dict, init=False)
     _expert_weights: dict[Any, torch.Tensor] = field(default_factory=dict, init=False)
     _of: dict[Hashable, tuple[Ownership, ...]] = field(default_factory=dict, init=False)
 
@@ -63,8 +67,8 @@ class Routing:
     def active(self) -> Iterator[None]:
         """Swap the forwards of all layers with deltas, until the end of the block."""
         swapped = []
-        for module, (where, deltas) in self.layers.items():
-            swapped.append((module, RoutedLayer(self, module, where, deltas)))
+        for module, plan in self.layers.items():
+            swapped.append((module, RoutedLayer(self, module, plan)))
         swapped += self.experts_of(self)
         with scoped_forwards(swapped, recursive=False):
             yield
@@ -118,47 +122,61 @@ class Routing:
             shape: of the layer's output, [..., C].
             like: of the dtype and on the device of the layer.
         """
-        if self._one_region_speaks:
-            return self._all_of_speaker(lora, strength)
-        stream = Stream.PLACELESS if self._speaker == PLAIN else where.stream
-        streamed = self._is_streamed(lora, where)
-        # Alike for all layers with the same tokens, so that their indices are made once.
-        place = (stream, where.shape, where.rows_last, streamed, shape[:-1])
-        key = (self._key, lora, strength, place, like.dtype)
+        key = (self._place(where, shape), lora, strength, like.dtype)
         if key not in self._rows:
-            self._rows[key] = self._make_rows(lora, where, stream, strength, shape, like)
+            weights = self._weights(lora, where, shape)
+            self._rows[key] = (
+                rows_of(weights, strength, like)
+                if isinstance(weights, torch.Tensor)
+                else _all_rows(strength * weights)
+            )
         return self._rows[key]
 
-    def _make_rows(
-        self,
-        lora: int,
-        where: Where,
-        stream: Stream,
-        strength: float,
-        shape: torch.Size,
-        like: torch.Tensor,
-    ) -> Rows | None:
+    def spread(
+        self, plan: StackPlan, where: Where, shape: torch.Size, like: torch.Tensor
+    ) -> Spread | None:
+        """The same for the deltas of a stack."""
+        key = (self._place(where, shape), plan.columns, like.dtype)
+        if key not in self._spreads:
+            own = {lora: self._weights(lora, where, shape) for lora, _, _ in plan.columns}
+            weights = [own[lora] * strength for lora, strength, _ in plan.columns]
+            ranks = [column.rank for column in plan.columns]
+            self._spreads[key] = spread_of(weights, ranks, like)
+        return self._spreads[key]
+
+    def _place(self, where: Where, shape: torch.Size) -> Hashable:
+        """Alike for all layers with the same tokens, so that their indices are made once."""
+        if self._one_region_speaks:
+            return self._speaker
+        own = (where.stream, where.shape, where.rows_last, self._is_streamed(where))
+        return self._key, self._speaker, own, shape[:-1]
+
+    def _weights(self, lora: int, where: Where, shape: torch.Size) -> float | torch.Tensor:
+        """How much of each row belongs to a LoRA: [M] on the CPU, or a number for all rows."""
+        if self._one_region_speaks:
+            assert self._speaker is not None
+            return float(self.claims[lora].owns(self._speaker))
         owned = self._owned[lora]
-        n_rows = owned.n_rows
-        total = shape[:-1].numel()
+        stream = Stream.PLACELESS if self._speaker == PLAIN else where.stream
         uniform = only_value(owned.placeless()) if stream is Stream.PLACELESS else None
         if uniform is not None:  # whatever the shape
-            return _all_rows(strength * uniform)
+            return uniform
+        n_rows, total = owned.n_rows, shape[:-1].numel()
         if total % n_rows:
             raise HostError(
                 f"A {self.family} layer with a LoRA for single regions has {total} rows for a "
                 f"batch of {n_rows}. Load the LoRA for the whole picture instead."
             )
         n_tokens = total // n_rows
-        weights = owned.of(stream, n_tokens, where.shape, self._is_streamed(lora, where))
+        weights = owned.of(stream, n_tokens, where.shape, self._is_streamed(where))
         uniform = only_value(weights)
         if uniform is not None:
-            return _all_rows(strength * uniform)
+            return uniform
         weights = weights.expand(n_rows, n_tokens)
-        return rows_of((weights.T if where.rows_last else weights).flatten(), strength, like)
+        return (weights.T if where.rows_last else weights).flatten()
 
-    def _is_streamed(self, lora: int, where: Where) -> bool:
-        call = self._owned[lora].call
+    def _is_streamed(self, where: Where) -> bool:
+        call = self._owned[0].call
         return call is not None and where.block in call.stream
 
     def map(
@@ -200,7 +218,7 @@ class Routing:
             owned = self._owned[lora]
             n_tokens = total // owned.n_rows
             stream = Stream.JOINT if n_tokens > owned.image(None).shape[1] else Stream.IMAGE
-            weights = owned.of(stream, n_tokens, None, self._is_streamed(lora, where))
+            weights = owned.of(stream, n_tokens, None, self._is_streamed(where))
             flat = weights.expand(-1, n_tokens).reshape(-1, 1)
             self._expert_weights[key] = flat.to(like.device, like.dtype)
         return self._expert_weights[key]

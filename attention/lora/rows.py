@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ import torch
 
 from .delta import Delta
 from .streams import Stream
+
+# A row that is copied out and added back costs about as much as this many ranks on it.
+COPY_RANKS = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +64,19 @@ class Rows:
     scale: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """Rows of a layer's input that have any delta of a stack, and how much of each of its ranks.
+
+    Attributes:
+        index: [M] int64 on the device, None for all.
+        weight: [M, R], or [1, R] where all rows are alike.
+    """
+
+    index: torch.Tensor | None
+    weight: torch.Tensor
+
+
 class Experts(NamedTuple):
     """Which tokens of the flattened batch an expert computes, and of how many."""
 
@@ -86,3 +103,26 @@ def rows_of(weights: torch.Tensor, strength: float, like: torch.Tensor) -> Rows 
         None if same is not None else (kept * strength)[:, None].to(like.device, like.dtype),
         1.0 if same is None else strength * same,
     )
+
+
+def spread_of(
+    weights: Sequence[float | torch.Tensor], ranks: Sequence[int], like: torch.Tensor
+) -> Spread | None:
+    """The rows of a stack.
+
+    Args:
+        weights: of each delta: of all rows, or [M] on the CPU.
+        ranks: of each delta.
+        like: of the dtype and on the device of the layer.
+    """
+    length = max(w.numel() if isinstance(w, torch.Tensor) else 1 for w in weights)
+    each = torch.stack([torch.as_tensor(w, dtype=torch.float32).expand(length) for w in weights], 1)
+    index = each.any(1).nonzero()[:, 0]
+    if index.numel() == 0:
+        return None
+    n_ranks = sum(ranks)
+    few = index.numel() * (n_ranks + COPY_RANKS) < length * n_ranks
+    if few:
+        each = each[index]
+    spread = each.repeat_interleave(torch.tensor(ranks), 1).to(like.device, like.dtype)
+    return Spread(index.to(like.device) if few else None, spread)

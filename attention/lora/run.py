@@ -14,6 +14,7 @@ from .ownership import Chunk, Claim
 from .routing import Routing
 from .rows import LayerDelta, Where
 from .spec import RegionLora
+from .stack import Stacks
 from .where import place_of, resized
 
 if TYPE_CHECKING:
@@ -51,15 +52,16 @@ class LoraRun:
     family: Family
     loras: Sequence[BoundLora]
     store: dict[Any, Any] = field(default_factory=dict)
+    stacks: Stacks = field(default_factory=Stacks)
     _routings: dict[Hashable, Routing] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        unique = {(id(bound.lora), bound.claim.uid): bound for bound in self.loras}
+        unique = {(b.lora.same or id(b.lora), b.claim.uid): b for b in self.loras}
         self.loras = list(unique.values())
 
     def forgetful(self) -> LoraRun:
         """The same for a call under weight hooks: what follows from the weights is not kept."""
-        return LoraRun(self.family, self.loras)
+        return LoraRun(self.family, self.loras, stacks=self.stacks)
 
     def routing(
         self,
@@ -127,12 +129,13 @@ class LoraRun:
         return Routing(
             self.family.name,
             {
-                network.get_submodule(layer): (where, tuple(deltas))
+                network.get_submodule(layer): self.stacks.plan((acting, layer), deltas, where)
                 for layer, (where, deltas) in layers.items()
             },
             [self.loras[number].claim for number in acting],
             chunks,
             self.store,
+            self.stacks,
             acting,
             expert_forwards(network, list(layers)),
         )

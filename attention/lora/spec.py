@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from ..calls.schedule import PercentRange
+from ..canvas.region_list import region_indices
 from ..canvas.regions import RegionSet
 from ..errors import RegionalError
 
@@ -28,6 +28,7 @@ class RegionLora:
         strength: s, as in the host's LoRA loaders; negative ones take the LoRA away.
         percent: part of the denoising in which it acts on the diffusion model.
         negative: whether it also acts where a prompt has no regions, as the negative one.
+        same: alike for what is one LoRA, though it was read more than once; it then acts once.
     """
 
     name: str
@@ -36,6 +37,7 @@ class RegionLora:
     strength: float
     percent: PercentRange = ALWAYS
     negative: bool = True
+    same: Hashable = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.strength) or abs(self.strength) > MAX_STRENGTH:
@@ -52,28 +54,6 @@ class RegionLora:
         """The regions that are meant, from 0.
 
         Raises:
-            RegionalError: a number or a name that no region has.
+            RegionError: a number or a name that no region has.
         """
-        parts = [part.strip() for part in re.split(r"[,;\n]", self.regions) if part.strip()]
-        if [part.lower() for part in parts] == ["all"]:
-            return frozenset(range(len(regions)))
-        found: set[int] = set()
-        for part in parts:
-            named = {i for i, r in enumerate(regions.regions) if r.name and r.name == part}
-            if part.isdecimal() and 1 <= int(part) <= len(regions):
-                named = {int(part) - 1}
-            if not named:
-                names = [r.name for r in regions.regions if r.name and not r.name.isdecimal()]
-                known = f" or one of the names {', '.join(names)}" if names else ""
-                raise RegionalError(
-                    f"{self.name} is meant for region {part!r}, but there are {len(regions)} "
-                    f"regions. Expected numbers from 1 to {len(regions)}{known}, separated by "
-                    "commas, or 'all'."
-                )
-            found |= named
-        if not found:
-            raise RegionalError(
-                f"{self.name} names no region. Write its number, such as 1, several separated by "
-                "commas, or 'all'."
-            )
-        return frozenset(found)
+        return region_indices(self.regions, regions, what=self.name)

@@ -19,6 +19,7 @@ def encode_regions(
     regional: Sequence[str],
     loras: Sequence[RegionLora],
     regions: RegionSet,
+    indices: Sequence[int] | None = None,
 ) -> list[Conditioning]:
     """One CONDITIONING per prompt, as ``encode_prompts`` gives it: first ``base``, then regions.
 
@@ -28,15 +29,16 @@ def encode_regions(
     Args:
         clip: ComfyUI's CLIP object; left untouched.
         base: prompts of no region.
-        regional: R prompts.
+        regional: one prompt for each region, or for those of ``indices``.
         loras: of all regions.
         regions: R regions.
+        indices: from 0, of the prompts' regions; None for all of them in order.
     """
+    if indices is None:
+        indices = range(len(regional))
     texts = {id(lora): patches for lora in loras if (patches := text_patches(clip, lora))}
-    own: list[tuple[RegionLora, ...]] = [()] * len(regional)
-    for lora in loras:
-        for index in sorted(lora.indices(regions)) if id(lora) in texts else ():
-            own[index] = (*own[index], lora)
+    acting = [(lora, lora.indices(regions)) for lora in loras if id(lora) in texts]
+    own = [tuple(lora for lora, chosen in acting if index in chosen) for index in indices]
     plain = [prompt for prompt, has in zip(regional, own, strict=True) if not has]
     encoded = encode_prompts(clip, [*base, *plain])
     found: list[Any] = [*encoded[: len(base)], *[None] * len(regional)]
@@ -65,9 +67,14 @@ def text_patches(clip: Any, lora: RegionLora) -> dict[Any, Any]:
 
 
 def lora_notes(
-    clip: Any, loras: Sequence[RegionLora], regions: RegionSet, *, encoded_here: bool
+    clip: Any,
+    loras: Sequence[RegionLora],
+    regions: RegionSet,
+    *,
+    encoded_here: bool,
+    negatives: frozenset[int] = frozenset(),
 ) -> tuple[str, ...]:
-    """One sentence per LoRA for reports.
+    """What reports say of each LoRA.
 
     Args:
         clip: that encodes the prompts.
@@ -75,6 +82,7 @@ def lora_notes(
         regions: all.
         encoded_here: whether the regional prompts are encoded by ``clip``, and were not given as
             conditionings.
+        negatives: regions, from 0, whose own negative prompt is encoded by ``clip``.
 
     Raises:
         RegionalError: a region that is not there.
@@ -87,9 +95,12 @@ def lora_notes(
             note += f", {lora.percent.start:.0%} to {lora.percent.end:.0%} of the denoising"
         note += "." if lora.negative else ", not in the negative prompt."
         if text_patches(clip, lora):
+            texts = ["prompt"] if encoded_here else []
+            if lora.negative and lora.indices(regions) & negatives:
+                texts.append("negative prompt")
             note += (
-                " Its text encoder part acts on the prompt of its regions."
-                if encoded_here
+                f" Its text encoder part acts on the {' and the '.join(texts)} of its regions."
+                if texts
                 else " Its text encoder part does not act: the prompts are given as conditionings."
             )
         notes.append(note)

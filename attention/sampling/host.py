@@ -11,11 +11,13 @@ regional; the family then patches the network for that one call. Rows are never 
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import comfy.model_management
@@ -31,7 +33,8 @@ from ..families.host_checks import require_override
 from ..families.joint import JointFamily
 from ..joint.references import check_owners
 from ..lora.bind import bound_loras
-from ..lora.run import LoraRun
+from ..lora.memory import lora_bytes
+from ..lora.run import BoundLora, LoraRun
 from ..rules import Rule
 from .entries import check_bound_phrases, check_entries, read_entries
 from .negatives import check_negatives, with_negatives
@@ -121,18 +124,22 @@ def check_texts(family: Family, model: Any, patch: RegionalPatch) -> None:
 
 
 def _memory_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
-    """Has the host keep memory free for the regional text in joint attention, before it loads.
+    """Has the host keep memory free for the regional text in joint attention, and for LoRAs of
+    single regions, before it loads.
 
-    There the text of all regions goes through every block with the image, in the negative's rows as
-    well. The host estimates from the shape of the latent, which it uses for nothing else (its own
-    context windows change it, too): ours is as much wider as the text has tokens.
+    The text of all regions goes through every block with the image, in the negative's rows as well.
+    The host estimates from the shape of the latent, which it uses for nothing else (its own context
+    windows change it, too): ours is as much wider as the text has tokens, and as the LoRAs need.
     """
+    loras = LoraRun(family, [lora for patch in patches for lora in patch.loras]).loras
 
     def prepare_sampling(
         executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any
     ) -> Any:
         if isinstance(family, JointFamily):
             noise_shape = _with_text(family, model.model, patches, noise_shape)
+        if loras:
+            noise_shape = _with_loras(family, model.model, loras, noise_shape)
         return executor(model, noise_shape, *args, **kwargs)
 
     return prepare_sampling
@@ -151,6 +158,22 @@ def _with_text(
     longest = max(tokens.values(), default=0)  # to which the other rows are padded
     columns = -(-longest // (grid.frames * grid.rows))
     return [*noise_shape[:-1], size[-1] + columns * grid.patch]
+
+
+def _with_loras(
+    family: Family, model: Any, loras: Sequence[BoundLora], noise_shape: Sequence[int]
+) -> list[int]:
+    """The shape of a latent for which the host's least estimate is higher by what LoRAs take."""
+    shape = list(noise_shape)
+    grid = family.token_shape(model, tuple(shape[2:]), 0)
+    dtype = model.manual_cast_dtype or model.get_dtype()
+    rows = shape[0] * grid.frames * grid.rows * grid.cols
+    if any(site.keeps_size for bound in loras for site, _ in chain(*bound.deltas.values())):
+        rows = shape[0] * math.prod(shape[2:])
+    needed = lora_bytes(loras, rows, comfy.model_management.dtype_size(dtype))
+    wider = [*shape[:-1], shape[-1] + 1]
+    column = model.memory_required(wider) - model.memory_required(shape)
+    return [*shape[:-1], shape[-1] + math.ceil(needed / column)]
 
 
 def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:

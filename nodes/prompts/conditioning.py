@@ -17,6 +17,7 @@ from ...attention.text.padding import trim_prompts
 from ...attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from ...planner.plan import Plan
 from ..newer import advanced, newer
+from ..regional.drawn_loras import drawn_loras
 from ..types import CATEGORY, Conditionings, Loras, PlanSocket, Regional, Regions, require_choice
 from .negatives import encode_negatives, resolve_negatives
 from .sources import parse_weights, resolve_prompts
@@ -129,7 +130,8 @@ class RegionalConditioning(io.ComfyNode):
                 Loras.Input(
                     "loras",
                     optional=True,
-                    tooltip="LoRAs of single regions, from Region LoRA.",
+                    tooltip="LoRAs of single regions, from Region LoRA. Those that the Region "
+                    "Editor's regions name act without it.",
                 ),
             ],
             outputs=[
@@ -176,6 +178,7 @@ class RegionalConditioning(io.ComfyNode):
             has_positive=positive is not None,
         )
         unwanted = resolve_negatives(len(regions), negative_prompts, plan, negative_conditionings)
+        loras = (*loras, *drawn_loras(plan, regions))
         regions = regions.with_weights(parse_weights(weights, len(regions), plan))
         if positive is None:
             base, *encoded = encode_regions(
@@ -195,6 +198,7 @@ class RegionalConditioning(io.ComfyNode):
             wanted.negative,
             unwanted,
             negative_conditionings,
+            loras,
             trim_padding=trim_padding,
         )
         texts = conditionings or encoded
@@ -202,7 +206,13 @@ class RegionalConditioning(io.ComfyNode):
         if trim_padding:
             texts, note = trim_prompts(clip, wanted.regional, texts)
             notes = (note,)
-        notes += lora_notes(clip, loras, regions, encoded_here=conditionings is None)
+        notes += lora_notes(
+            clip,
+            loras,
+            regions,
+            encoded_here=conditionings is None,
+            negatives=frozenset(index for index, text in enumerate(unwanted) if text),
+        )
         regional = RegionalPrompts(
             uid=uid,
             regions=regions,

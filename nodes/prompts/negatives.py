@@ -7,8 +7,10 @@ from typing import Any
 
 from ...attention.canvas.regions import RegionSet
 from ...attention.errors import PromptError
+from ...attention.lora.spec import RegionLora
+from ...attention.lora.text_encoder import encode_regions
 from ...attention.sampling.negatives import regional_negatives
-from ...attention.text.encode import Conditioning, encode_prompts
+from ...attention.text.encode import Conditioning
 from ...attention.text.padding import trim_prompts
 from ...attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from ...planner.plan import Plan
@@ -64,6 +66,7 @@ def encode_negatives(
     whole: str,
     texts: Sequence[str],
     conditionings: Sequence[Conditioning] | None,
+    loras: Sequence[RegionLora] = (),
     *,
     trim_padding: bool = False,
 ) -> tuple[Conditioning, RegionalPrompts | None]:
@@ -76,6 +79,8 @@ def encode_negatives(
         whole: the negative of the whole picture.
         texts: R negatives of the regions, "" where a region has none.
         conditionings: R encoded ones instead.
+        loras: of the regions; the text encoder part of those that act on negatives is applied to
+            the negatives of their regions, not to that of the whole picture.
         trim_padding: drop the padding tokens of the regions' negatives.
 
     Returns:
@@ -83,7 +88,9 @@ def encode_negatives(
         with the id of the regional negatives.
     """
     given = [text for text in texts if text]
-    negative, *encoded = encode_prompts(clip, [whole, *given])
+    own = [index for index, text in enumerate(texts) if text]
+    acting = [lora for lora in loras if lora.negative]
+    negative, *encoded = encode_regions(clip, [whole], given, acting, regions, own)
     if conditionings is not None:
         encoded, given = list(conditionings), [""] * len(texts)
     if not encoded:

@@ -9,7 +9,7 @@ import comfy.controlnet
 import torch
 from comfy_api.latest import io
 
-from ...attention.canvas.region_schedule import chosen_regions
+from ...attention.canvas.region_list import region_indices
 from ...attention.canvas.regions import RegionSet
 from ...attention.canvas.residuals import residual_grid, residual_weights
 from ...attention.canvas.tokens import TokenGrid
@@ -158,8 +158,8 @@ class RegionControlNet(io.ComfyNode):
                 io.String.Input(
                     "which",
                     default="1",
-                    tooltip="Numbers of the regions in which the ControlNet acts, such as 1, 3. "
-                    "Empty: all of them, but not the canvas that is left over.",
+                    tooltip="Numbers or names of the regions in which the ControlNet acts, such as "
+                    "1, 3. 'all' or empty: all of them, but not the canvas that is left over.",
                 ),
             ],
             outputs=[
@@ -172,7 +172,7 @@ class RegionControlNet(io.ComfyNode):
     def execute(
         cls, positive: Conditioning, negative: Conditioning, regions: RegionSet, which: str
     ) -> io.NodeOutput:
-        chosen = chosen_regions(which, len(regions))
+        chosen = region_indices(which, regions, what="The ControlNet", empty_is_all=True)
         made: dict[int, RegionalControl] = {}  # one object on both sides, so that they are batched
         sides = []
         for side in (positive, negative):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import comfy.utils
 import folder_paths
+import torch
 from comfy_api.latest import io
 
 from ...attention.calls.schedule import PercentRange
@@ -20,10 +21,21 @@ def lora_files() -> dict[str, Path | None]:
 
 
 def lora_path(name: str) -> Path:
-    """The file of a name that ``lora_files`` lists."""
+    """The file of a name that ``lora_files`` lists; no other file is ever opened."""
     found = lora_files()
     require_choice("lora_name", name, list(found))
     return found[name] or Path(folder_paths.get_full_path_or_raise("loras", name))
+
+
+def lora_stamp(name: str) -> str:
+    """Changes with the file."""
+    status = lora_path(name).stat()
+    return f"{name} {status.st_size} {status.st_mtime_ns}"
+
+
+def lora_tensors(name: str) -> dict[str, torch.Tensor]:
+    """The content of the file."""
+    return comfy.utils.load_torch_file(str(lora_path(name)), safe_load=True)
 
 
 class RegionLoraNode(io.ComfyNode):
@@ -48,8 +60,8 @@ class RegionLoraNode(io.ComfyNode):
                 io.String.Input(
                     "regions",
                     default="1",
-                    tooltip="Number of the region, several divided by commas, a region's name, or "
-                    "'all' for all regions.",
+                    tooltip="Number or name of the region, several divided by commas, or 'all' for "
+                    "all regions.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -88,9 +100,7 @@ class RegionLoraNode(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, lora_name: str, **_: object) -> str:
-        """Changes with the file."""
-        status = lora_path(lora_name).stat()
-        return f"{lora_name} {status.st_size} {status.st_mtime_ns}"
+        return lora_stamp(lora_name)
 
     @classmethod
     def execute(
@@ -103,7 +113,6 @@ class RegionLoraNode(io.ComfyNode):
         negative: bool,
         loras: tuple[RegionLora, ...] = (),
     ) -> io.NodeOutput:
-        tensors = comfy.utils.load_torch_file(str(lora_path(lora_name)), safe_load=True)
         percent = PercentRange(start_percent, end_percent)
-        lora = RegionLora(lora_name, tensors, regions, strength, percent, negative)
+        lora = RegionLora(lora_name, lora_tensors(lora_name), regions, strength, percent, negative)
         return io.NodeOutput((*loras, lora))

@@ -7,11 +7,12 @@ from typing import Any
 import node_helpers
 from comfy_api.latest import io
 
-from ...attention.canvas.regions import MAX_REGIONS
+from ...attention.canvas.region_list import region_indices
+from ...attention.canvas.regions import MAX_REGIONS, RegionSet
 from ...attention.errors import PromptError
 from ...attention.joint.references import REFERENCES, WHOLE
 from ...attention.text.encode import Conditioning
-from ..types import CATEGORY
+from ..types import CATEGORY, Regions
 
 HOST_KEY = "reference_latents"  # where the host keeps them, first one first
 
@@ -46,14 +47,31 @@ class RegionReference(io.ComfyNode):
                     tooltip="The reference image, from VAE Encode. Not connected: the last one "
                     "that the conditioning has already (TextEncodeQwenImageEdit adds one).",
                 ),
+                io.String.Input(
+                    "which",
+                    default="",
+                    optional=True,
+                    tooltip="The region's name instead of its number, where regions are connected. "
+                    "Empty: the number counts.",
+                ),
+                Regions.Input(
+                    "regions", optional=True, tooltip="From any node that makes regions, for names."
+                ),
             ],
             outputs=[io.Conditioning.Output(display_name="conditioning")],
         )
 
     @classmethod
     def execute(
-        cls, conditioning: Conditioning, region: int, latent: dict[str, Any] | None = None
+        cls,
+        conditioning: Conditioning,
+        region: int,
+        latent: dict[str, Any] | None = None,
+        which: str = "",
+        regions: RegionSet | None = None,
     ) -> io.NodeOutput:
+        if which.strip():
+            region = _number_of(which, regions)
         if not 0 <= region <= MAX_REGIONS:
             raise PromptError(f"region is {region}, expected 0 (the whole picture) or its number.")
         if latent is not None:
@@ -71,3 +89,19 @@ class RegionReference(io.ComfyNode):
             before = (*extra.get(REFERENCES, ()), *[WHOLE] * n_images)[: n_images - 1]
             owned.append([states, {**extra, REFERENCES: (*before, region)}])
         return io.NodeOutput(owned)
+
+
+def _number_of(which: str, regions: RegionSet | None) -> int:
+    """From 1, of the one region that is meant."""
+    if regions is None:
+        raise PromptError(
+            f"which is {which[:60]!r}, but no regions are connected whose names it could be. "
+            "Connect them, or clear which and set region to the number."
+        )
+    chosen = region_indices(which, regions, what="The reference image")
+    if len(chosen) != 1:
+        raise PromptError(
+            f"which means {len(chosen)} regions, but a reference image belongs to one. Add a "
+            "Region Reference for each, or clear which and set region to 0 for the whole picture."
+        )
+    return min(chosen) + 1

@@ -26,7 +26,8 @@ class RegionScheduleNode(io.ComfyNode):
                 io.String.Input(
                     "which",
                     default="",
-                    tooltip="Numbers of the regions that this is for, such as 1, 3. Empty: all.",
+                    tooltip="Numbers or names of the regions that this is for, such as 1, 3. 'all' "
+                    "or empty: all.",
                 ),
                 share_input(
                     "start_percent",

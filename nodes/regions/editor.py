@@ -11,11 +11,12 @@ from comfy_api.latest import io
 
 from ...attention.canvas.regions import RegionSet
 from ...attention.canvas.tokens import TokenGrid, token_ownership
-from ...attention.errors import RegionError
+from ...attention.errors import RegionalError, RegionError
 from ...planner.errors import PlanError
 from ...planner.layout.elements import boxes_of, elements_of
 from ...planner.plan import Plan
 from ..newer import advanced, newer
+from ..regional.drawn_loras import check_named, drawn_stamp, named_by
 from ..types import CATEGORY, PlanSocket, Regions, require_choice
 from .boxes import Boxes, Elements, layout_input, layout_regions
 from .plan_regions import adopt, canvas_size, drawn_mask, regions_of, softened, with_shapes
@@ -145,10 +146,15 @@ class RegionEditor(io.ComfyNode):
     def validate_inputs(cls, plan_json: str | None = None) -> bool | str:
         try:
             if plan_json and plan_json.strip():
-                Plan.from_json(plan_json)
-        except PlanError as error:
+                check_named(named_by(Plan.from_json(plan_json)))
+        except (PlanError, RegionalError) as error:
             return str(error)
         return True
+
+    @classmethod
+    def fingerprint_inputs(cls, plan_json: str | None = None, **_: object) -> str:
+        """Changes with the LoRA files that the drawing names."""
+        return drawn_stamp(Plan.from_json(plan_json)) if plan_json and plan_json.strip() else ""
 
     @classmethod
     def execute(
@@ -168,6 +174,8 @@ class RegionEditor(io.ComfyNode):
         drawing = Plan.from_json(plan_json) if plan_json.strip() else Plan("")
         taken = plan is not None and use_plan == USES[0] and plan.fingerprint() != drawing.source
         current = adopt(plan, drawing) if plan is not None and taken else drawing
+        for each in (drawing, current):
+            check_named(named_by(each))
         width_px, height_px = canvas_size(latent, current.aspect, long_side_px)
         connected = [] if masks is None else list(masks if masks.ndim == 3 else masks[None])
         shapes = [drawn_mask(mask) for mask in connected]

@@ -47,6 +47,7 @@ def regions_of(plan: Plan, overlap: OverlapMode = "front") -> RegionSet:
                 weight=region.weight,
                 order=region.order,
                 name=str(index + 1),
+                lora=(region.lora, region.lora_strength),
             )
         )
     return RegionSet(tuple(regions), overlap)

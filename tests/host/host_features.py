@@ -90,7 +90,7 @@ def lora(case: Case, model: Any) -> Any:
     return host.LoraLoader().load_lora(model, None, f"{case.name}.safetensors", 1.0, 1.0)[0]
 
 
-def control_net(case: Case) -> comfy.controlnet.ControlNet:
+def control_net(case: Any) -> comfy.controlnet.ControlNet:
     """A tiny random ControlNet of the host's class for the family."""
     config = dict(case.model.model.model_config.unet_config)
     common = {"device": "cpu", "operations": comfy.ops.manual_cast}
@@ -114,10 +114,29 @@ def control_net(case: Case) -> comfy.controlnet.ControlNet:
     return comfy.controlnet.ControlNet(network, load_device=device, **options)
 
 
+def unet_control_net(model: Any) -> comfy.controlnet.ControlNet:
+    """A tiny random ControlNet of Stable Diffusion's kind, for the tiny UNet."""
+    from comfy.cldm.cldm import ControlNet
+
+    config = dict(model.model.model_config.unet_config)
+    config.pop("out_channels")
+    network = ControlNet(hint_channels=3, device="cpu", operations=comfy.ops.manual_cast, **config)
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    return comfy.controlnet.ControlNet(network, load_device=torch.device("cpu"))
+
+
 def controlled(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
+    return controlled_by(control_net(case), positive, negative)
+
+
+def controlled_by(control: Any, positive: Any, negative: Any) -> tuple[Any, Any]:
+    """A ControlNet with a random picture on both sides."""
     image = torch.rand(1, HEIGHT * 8, WIDTH * 8, 3, generator=torch.Generator().manual_seed(5))
     return host.ControlNetApplyAdvanced().apply_controlnet(
-        positive, negative, control_net(case), image, 1.0, 0.0, 1.0
+        positive, negative, control, image, 1.0, 0.0, 1.0
     )
 
 
@@ -162,8 +181,12 @@ def with_ranges(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
 def with_hooks(case: Case, positive: Any, negative: Any) -> tuple[Any, Any]:
     """A LoRA that a hook brings in from the second half on, on the positive side only."""
     hooks = CreateHookLoraModelOnly().create_hook_model_only(f"{case.name}.safetensors", 1.0)[0]
+    return from_half_on(positive, hooks), negative
+
+
+def from_half_on(positive: Any, hooks: Any) -> Any:
+    """A conditioning with hooks that begin in the middle of the denoising."""
     frames = CreateHookKeyframe().create_hook_keyframe(0.0, 0.0)[0]
     frames = CreateHookKeyframe().create_hook_keyframe(1.0, 0.5, frames)[0]
     hooks = SetHookKeyframes().set_hook_keyframes(hooks, frames)[0]
-    positive = ConditioningSetProperties().set_properties(positive, 1.0, "default", hooks=hooks)[0]
-    return positive, negative
+    return ConditioningSetProperties().set_properties(positive, 1.0, "default", hooks=hooks)[0]

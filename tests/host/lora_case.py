@@ -61,6 +61,7 @@ class Case:
     """One tiny model, and its runs with regional prompts."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self.tiny = TINY[name]
         self.joint = name in JOINT
         self.model = self.tiny.model()

@@ -35,10 +35,10 @@ def text_lora() -> dict[str, torch.Tensor]:
     }
 
 
-def conditioned(clip: Any, loras: tuple[RegionLora, ...] = ()) -> Any:
+def conditioned(clip: Any, loras: tuple[RegionLora, ...] = (), **kw: Any) -> Any:
     regions = split_canvas(1, 2)
     return RegionalConditioning.execute(
-        clip, regions, PROMPTS, "a picture", "", "both", "", loras=loras
+        clip, regions, PROMPTS, "a picture", "", "both", "", loras=loras, **kw
     ).args
 
 
@@ -58,6 +58,42 @@ def test_the_text_part_acts_on_the_prompt_of_its_region_and_no_other(flux_clip):
     assert torch.equal(own_positive[0][0], positive[0][0])
     assert torch.equal(own_negative[0][0], negative[0][0])
     assert any("text encoder part acts" in note for note in own.notes)
+
+
+def test_the_text_part_acts_on_the_negative_of_its_region_and_no_other(flux_clip):
+    tensors = text_lora()
+    loaded = comfy.sd.load_lora_for_models(None, flux_clip, tensors, 0.0, 0.7)[1]
+    both = {"negative_prompts": "rain\nsnow"}
+
+    def run(clip: Any, *loras: RegionLora, **kw: Any) -> tuple[list[torch.Tensor], torch.Tensor]:
+        regional, _, negative = conditioned(clip, loras, **(kw or both))
+        return [text["cross_attn"] for text in regional.negative.texts], negative[0][0]
+
+    plain, everywhere = run(flux_clip), run(loaded)
+    for number in (1, 2):
+        mine, other = number - 1, 2 - number
+        own, whole = run(flux_clip, RegionLora("text", tensors, str(number), 0.7))
+        torch.testing.assert_close(own[mine], everywhere[0][mine])
+        assert not torch.allclose(own[mine], plain[0][mine])
+        assert torch.equal(own[other], plain[0][other])
+        assert torch.equal(whole, plain[1])
+        # The switch for negatives.
+        off, whole = run(flux_clip, RegionLora("text", tensors, str(number), 0.7, negative=False))
+        assert all(torch.equal(a, b) for a, b in zip(off, plain[0], strict=True))
+        assert torch.equal(whole, plain[1])
+    # A region without a negative of its own has that of the whole picture.
+    last = {"negative_prompts": "\nsnow"}
+    lora = RegionLora("text", tensors, "all", 0.7)
+    own, whole = run(flux_clip, lora, **last)
+    assert torch.equal(own[0], whole) and torch.equal(whole, plain[1])
+    torch.testing.assert_close(own[1], everywhere[0][1])
+    notes = conditioned(flux_clip, (lora,), **last)[0].notes
+    assert any("on the prompt and the negative prompt of its regions" in note for note in notes)
+    given = tuple(
+        flux_clip.encode_from_tokens_scheduled(flux_clip.tokenize(text)) for text in ("x", "y")
+    )
+    notes = conditioned(flux_clip, (lora,), negative_conditionings=given)[0].notes
+    assert any("acts on the prompt of its regions" in note for note in notes)
 
 
 def test_conditionings_have_no_text_part_and_the_report_says_so(flux_clip):

@@ -42,6 +42,8 @@ def drawn_regions(draw: st.DrawFn) -> dict[str, Any]:
         "attributes": st.lists(words, max_size=2),
         "negative": words,
         "phrase": words,
+        "lora": words,
+        "lora_strength": st.sampled_from([1, 0, -100, 100.0, 0.7]),
     }
     for key, values in extras.items():
         if draw(st.booleans()):

@@ -55,6 +55,8 @@ def test_grid_dividers_and_fields(driver: Driver, vue: bool) -> None:
     styled = found["styled"]
     assert (styled["weight"], styled["feather"], styled["color"]) == (1.4, 0.1, "#123456")
     assert styled["negative"] == "red"
+    assert (styled["lora"], styled["lora_strength"]) == ("demo striped", 0.7)
+    assert {"demo striped", "demo outlined"} <= set(found["offered"])
     assert found["bounded"] == 10
 
 

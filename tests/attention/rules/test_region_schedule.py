@@ -12,7 +12,6 @@ from regional_dit.attention.calls.step import Step
 from regional_dit.attention.canvas.region_schedule import (
     RegionSchedule,
     check_base_ratios,
-    chosen_regions,
     weights_at,
     with_schedule,
 )
@@ -81,23 +80,6 @@ def test_a_schedule_multiplies_the_weight_and_coverage_is_kept():
     assert weights == (case.weights[0], case.weights[1] * 0.25)
     before = token_coverage(regions, case.grid)
     assert token_coverage(regions.with_weights(weights), case.grid) is before
-
-
-@pytest.mark.parametrize(
-    ("which", "wanted"), [("", {0, 1, 2}), (" 2", {1}), ("1, 3", {0, 2}), ("3;1 1", {0, 2})]
-)
-def test_chosen_regions(which, wanted):
-    assert chosen_regions(which, 3) == wanted
-
-
-@pytest.mark.parametrize(
-    ("which", "words"),
-    [("0", "no region 0"), ("4", "there are 3"), ("left", "'left'"), ("-1", "'-1'"), ("²", "'²'"),
-     ("9" * 5000, "there are 3")],
-)  # fmt: skip
-def test_wrong_regions_are_named(which, words):
-    with pytest.raises(RegionError, match=words):
-        chosen_regions(which, 3)
 
 
 @pytest.mark.parametrize(

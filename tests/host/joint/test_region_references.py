@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 from comfy_extras.nodes_edit_model import ReferenceLatent
 from host_features import outputs
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.engine.groups import BASE, IMAGE
-from regional_dit.attention.errors import HostError, PromptError
+from regional_dit.attention.errors import HostError, PromptError, RegionError
 from regional_dit.attention.joint.references import REFERENCES, reference_source
 from regional_dit.attention.rules import Bind, EliGen, RegionalPromptingFlux, Rule
 from regional_dit.attention.sampling.host import install
@@ -214,6 +216,29 @@ def test_the_node_counts_references_of_other_nodes():
         RegionReference.execute(conditioning, 65)
 
 
+def test_a_region_may_be_called_by_its_name():
+    conditioning = hosts("Flux", shared_case("Flux").tiny.conditioning(BASE_SEED), 1)
+    halves = split_canvas(1, 2)
+    named = replace(
+        halves,
+        regions=tuple(
+            replace(r, name=n) for r, n in zip(halves.regions, ("fox", "boat"), strict=True)
+        ),
+    )
+
+    def owner(which: str, regions: Any = named) -> int:
+        given = RegionReference.execute(conditioning, 1, None, which, regions)[0]
+        return given[0][1][REFERENCES][0]
+
+    assert [owner(which) for which in ("boat", "2", " ", "fox")] == [2, 2, 1, 1]
+    with pytest.raises(PromptError, match="no regions are connected"):
+        owner("boat", None)
+    with pytest.raises(PromptError, match="which means 2 regions"):
+        owner("all")
+    with pytest.raises(RegionError, match="reference image is meant for region 'cat'"):
+        owner("cat")
+
+
 def test_a_region_that_is_not_there_is_named():
     case = shared_case("Flux")
     regional = patch(case.tiny, case.model, [case.tiny.conditioning(LEFT)])
@@ -228,6 +253,27 @@ def test_models_without_references_refuse_them():
     regional = patch(case.tiny, case.model, [case.tiny.conditioning(LEFT)])
     with pytest.raises(PromptError, match="SD3 takes no reference images"):
         run(case.tiny, regional, positive)
+
+
+@pytest.mark.parametrize("name", ["Z-Image", "Lumina 2"])
+def test_references_in_front_of_the_prompt_are_refused(name):
+    """Z-Image's (omni): for a region on every host, for the whole picture where the host has them;
+    hosts without them do as if there were none."""
+    case = shared_case(name)
+    regional = patch(case.tiny, case.model, [case.tiny.conditioning(LEFT)])
+    samples = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+    whole, own = (
+        RegionReference.execute(marked(case.tiny), region, {"samples": samples})[0]
+        for region in (0, 1)
+    )
+    with pytest.raises(PromptError, match=f"{name} takes no reference images that regions could"):
+        run(case.tiny, regional, own)
+    if hasattr(case.model.model.diffusion_model, "embed_all"):
+        with pytest.raises(HostError, match=rf"{name} model has reference images \(ref_latents\)"):
+            run(case.tiny, regional, whole)
+    else:
+        plain = run(case.tiny, regional, marked(case.tiny))
+        assert torch.equal(run(case.tiny, regional, whole), plain)
 
 
 def test_a_replaced_list_of_references_is_noticed():

@@ -1,16 +1,24 @@
-"""What the host is told of the memory that regional text in joint attention takes."""
+"""What the host is told of the memory that regional text in joint attention takes, and LoRAs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import comfy.model_management
 import comfy.sampler_helpers
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+from lora_case import HALVES, lora
+from lora_case import Case as LoraCase
+from lora_files import KINDS, lora_file
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.split import split_canvas
-from regional_dit.attention.families import joint_override
-from regional_dit.attention.sampling.host import install
+from regional_dit.attention.families import find_family, joint_override
+from regional_dit.attention.lora.delta import Delta
+from regional_dit.attention.lora.memory import lora_bytes
+from regional_dit.attention.lora.run import LoraRun
+from regional_dit.attention.sampling.host import install, patches_of
 from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import RegionalPrompts, text_from_conditioning
 from regional_models import patched, positive
@@ -115,6 +123,59 @@ def test_cross_attention_asks_for_nothing_more(shapes):
     run_ksampler(model, positive(), hydit_conditioning(1))
     run_ksampler(patched(model), positive(), hydit_conditioning(1))
     assert len(shapes) == 2 and shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", ["Flux", "HunyuanDiT", "sdxl"])
+def test_loras_of_regions_are_counted(name, requests, shapes):
+    """To one column of the latent: in the least estimate once, in the other for two rows."""
+    case = LoraCase(name)
+    case.model.model.memory_usage_factor = 1e-6  # a column of the latent is then a few bytes
+    file = lora_file(case.model)
+    bound = []
+    for numbers in ("", "1", "12"):
+        model = case.patched(loras=tuple(lora(file, n) for n in numbers), regions=HALVES)
+        case.run(model)
+        bound.append(patches_of(model)[0].loras)
+    size = tuple(shapes[0][2:])  # with the regional text, of joint attention
+    grid = find_family(case.model.model).token_shape(case.model.model, size, 0)
+    rows = size[0] * size[1] if name == "sdxl" else grid.frames * grid.rows * grid.cols
+    plain, *others = requests
+    for loras, (most, least) in zip(bound[1:], others, strict=True):
+        more = least - plain[1]
+        assert 0 <= more - lora_bytes(loras, rows, 4) < 1.001 * plain[1] / size[-1]
+        assert most - plain[0] == pytest.approx(2 * more)
+    assert plain[1] < others[0][1] < others[1][1]
+
+
+def test_the_factors_are_those_of_the_file():
+    case = LoraCase("Flux")
+    file = lora_file(case.model)
+    (bound,) = patches_of(case.patched(loras=(lora(file),)))[0].loras
+    numbers = sum(tensor.numel() for key, tensor in file.items() if "alpha" not in key)
+    assert lora_bytes([bound], 0, 2) == 2 * numbers
+    assert lora_bytes([bound, bound], 0, 4) == 8 * numbers
+    assert lora_bytes([bound], 10, 4) > 4 * numbers
+    assert lora_bytes([], 1000, 4) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_takes_more_than_was_counted(kind):
+    """What a sampling keeps of the LoRA, against the estimate of what stays."""
+    case = LoraCase("HunyuanDiT")
+    model = case.patched(loras=(lora(lora_file(case.model, kind)),), regions=HALVES)
+    kept: list[LoraRun] = []
+
+    def spy(executor: Any, *args: Any, **kwargs: Any) -> Any:
+        kept.append(args[5]["regional_dit"].loras)
+        return executor(*args, **kwargs)
+
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "spy", spy)
+    case.run(model)
+    counted = lora_bytes(patches_of(model)[0].loras, 0, 4)
+    found = sum(delta.n_numbers for delta in kept[0].store.values() if isinstance(delta, Delta))
+    for _, _, stacks in kept[0].stacks._made.values():
+        found += sum(s.down.numel() + sum(part.up.numel() for part in s.parts) for s in stacks)
+    assert 0 < 4 * found <= 1.05 * counted
 
 
 def test_nothing_but_the_estimate_changes():

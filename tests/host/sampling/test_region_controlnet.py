@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import comfy.controlnet
-import comfy.ops
 import pytest
 import torch
-from comfy.cldm.cldm import ControlNet as UNetControlNet
-from host_features import control_net, controlled, host
+from host_features import control_net, controlled, controlled_by, host, unet_control_net
 from regional_dit.attention.canvas.regions import RegionSet
 from regional_dit.attention.canvas.residuals import residual_grid, residual_weights
 from regional_dit.attention.canvas.split import split_canvas
@@ -171,7 +168,7 @@ def test_errors_are_named():
     case = shared_case("Flux")
     with pytest.raises(PromptError, match="behind Apply ControlNet"):
         kept(*conds(case), HALVES, "1")
-    with pytest.raises(RegionError, match="no region 3"):
+    with pytest.raises(RegionError, match="ControlNet is meant for region '3', but there are 2"):
         kept(*controlled(case, *conds(case)), HALVES, "3")
     with pytest.raises(HostError, match=r"residual of shape \(1, 7, 4\) for a latent of 16 x 12"):
         residual_grid(torch.Size((1, 7, 4)), (16, 12), (0, 0), (16, 12))
@@ -197,30 +194,13 @@ def test_soft_regions_fade_a_controlnet():
     assert (alone[3:] - both[3:] / 2).abs().max() < 1e-3
 
 
-def unet_control_net(model: Any) -> comfy.controlnet.ControlNet:
-    """A tiny random ControlNet of Stable Diffusion's kind, for the tiny UNet."""
-    config = dict(model.model.model_config.unet_config)
-    config.pop("out_channels")
-    network = UNetControlNet(
-        hint_channels=3, device="cpu", operations=comfy.ops.manual_cast, **config
-    )
-    generator = torch.Generator().manual_seed(11)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    return comfy.controlnet.ControlNet(network, load_device=torch.device("cpu"))
-
-
 def test_a_unets_residuals_equal_masks_by_hand_on_every_level():
     tiny = CROSS["sd15"]
     model = tiny.model()
-    image = torch.rand(1, 128, 96, 3, generator=torch.Generator().manual_seed(5))
 
     def controlled_sides() -> tuple[Any, Any]:
         sides = tiny.conditioning(BASE), tiny.conditioning(NEGATIVE)
-        return host.ControlNetApplyAdvanced().apply_controlnet(
-            *sides, unet_control_net(model), image, 1.0, 0.0, 1.0
-        )
+        return controlled_by(unet_control_net(model), *sides)
 
     ours = tiny.sample(model, *kept(*controlled_sides(), HALVES, "2"), steps=2)
     theirs_sides = controlled_sides()

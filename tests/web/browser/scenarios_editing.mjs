@@ -83,6 +83,14 @@ export async function grids(stage, how) {
     /** @type {HTMLInputElement} */ (input).value = "#123456";
     input.dispatchEvent(new Event("input", { bubbles: true }));
   });
+  await editor.type("lora", "demo striped");
+  const offered = await editor.find('[data-rdit="lora"]');
+  await page.waitForFunction((field) => /** @type {HTMLInputElement} */ (field).list?.options.length, offered);
+  found.offered = await offered.evaluate((field) =>
+    [.../** @type {any} */ (field).list.options].map((/** @type {HTMLOptionElement} */ option) => option.value));
+  await page.keyboard.press("Tab");
+  await editor.type("loraStrength", "0.7");
+  await page.keyboard.press("Tab");
   found.styled = (await editor.plan()).regions[3];
   await editor.type("weightNumber", "999");
   await page.keyboard.press("Tab");

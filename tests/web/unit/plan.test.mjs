@@ -24,6 +24,7 @@ test("values out of range are repaired, and each is told", () => {
     { box: [0, 0, 1] }, { weight: -1 }, { weight: 1e9 }, { weight: "2" }, { feather: 3 }, { color: "red" },
     { color: "javascript:alert(1)" }, { high_level: 7 }, { high_level: "x".repeat(9000) }, { order: 1e7 },
     { mask: { width: 1e9, height: 1, runs: "1" } }, { mask: { width: 2, height: 2, runs: "9 9" } }, { mask: "x" },
+    { lora: 7 }, { lora: "x".repeat(2000) }, { lora_strength: "1" }, { lora_strength: -101 },
   ];
   for (const change of bad) {
     const { plan, repairs, error } = parsePlan(text([{ ...fine, ...change }]));
@@ -34,6 +35,7 @@ test("values out of range are repaired, and each is told", () => {
     assert.ok(region.box.x0 >= 0 && region.box.x1 <= 1 && region.box.y0 >= 0 && region.box.y1 <= 1);
     assert.ok(region.weight >= 0.05 && region.weight <= 10 && region.feather >= 0 && region.feather <= 1);
     assert.ok(region.high_level.length <= MAX_TEXT && Math.abs(region.order) <= 1000);
+    assert.ok(region.lora.length <= 1024 && Math.abs(region.lora_strength) <= 100);
     assert.ok(region.color === "" || /^#[0-9a-f]{6}$/i.test(region.color));
     const again = parsePlan(writePlan(plan));
     assert.deepEqual(again.repairs, []);
@@ -63,6 +65,14 @@ test("lone surrogates are replaced, since the server refuses them", () => {
   assert.equal(plan.regions[0].high_level, "a\ufffdb 😀");
 });
 
+test("a region's LoRA is kept as it was, and none leaves no trace", () => {
+  const { plan } = parsePlan(text([{ ...fine, lora: "sub/a b.safetensors", lora_strength: -0.4 }, fine]));
+  assert.equal(plan.regions[0].lora_strength, -0.4);
+  const [named, none] = JSON.parse(writePlan(plan)).regions;
+  assert.deepEqual([named.lora, named.lora_strength], ["sub/a b.safetensors", -0.4]);
+  assert.ok(!("lora" in none) && !("lora_strength" in none));
+});
+
 test("a planner's plan without boxes gets columns", () => {
   const { plan, repairs } = parsePlan('{"version": 1, "regions": [{"high_level": "a"}, {"high_level": "b", "box": null}]}');
   assert.deepEqual(plan.regions.map((r) => r.box.x0), [0, 0.5]);
@@ -76,7 +86,7 @@ test("random values never throw and always come out valid", () => {
   for (let i = 0; i < 3000; i++) {
     /** @type {Record<string, unknown>} */
     const region = {};
-    for (const key of ["high_level", "low_level", "phrase", "box", "weight", "order", "feather", "mask", "color", "locked", "attributes"]) {
+    for (const key of ["high_level", "low_level", "phrase", "box", "weight", "order", "feather", "mask", "color", "locked", "attributes", "lora", "lora_strength"]) {
       if (next() < 0.5) region[key] = odd();
     }
     const { plan, error } = parsePlan(JSON.stringify({ version: 1, global_prompt: odd(), aspect: odd(), regions: [region, odd()] }));

@@ -61,3 +61,8 @@ export function slider(name, min, max, step) {
   input.step = String(step);
   return input;
 }
+
+/** Set a field's value unless it is there already: the cursor stays. @param {HTMLInputElement | HTMLTextAreaElement} field @param {string} value */
+export function put(field, value) {
+  if (field.value !== value) field.value = value;
+}

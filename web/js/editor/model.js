@@ -3,7 +3,9 @@
 import { clamp, gridBoxes, moveBox, resizeBox } from "./geometry.js";
 import { History } from "./history.js";
 import { drawOrder, moved, ranked } from "./order.js";
-import { MAX_REGIONS, MAX_TEXT, MAX_WEIGHT, MIN_WEIGHT, emptyPlan, newRegion, parsePlan, writePlan } from "./plan.js";
+import {
+  MAX_LORA_STRENGTH, MAX_REGIONS, MAX_TEXT, MAX_WEIGHT, MIN_WEIGHT, emptyPlan, newRegion, parsePlan, writePlan,
+} from "./plan.js";
 import { regionCovers } from "./region_cells.js";
 
 /** @typedef {import("./geometry.js").Box} Box */
@@ -166,6 +168,8 @@ export class EditorModel {
     if (!Number.isFinite(next.feather)) next.feather = region.feather;
     next.weight = clamp(next.weight, MIN_WEIGHT, MAX_WEIGHT);
     next.feather = clamp(next.feather, 0, 1);
+    if (!Number.isFinite(next.lora_strength)) next.lora_strength = region.lora_strength;
+    next.lora_strength = clamp(next.lora_strength, -MAX_LORA_STRENGTH, MAX_LORA_STRENGTH);
     const regions = [...this.plan.regions];
     regions[index] = next;
     this.apply({ ...this.plan, regions }, { merge: merge && `${merge}:${index}` });

@@ -2,7 +2,8 @@
 
 import { regionColor } from "./colors.js";
 import { promptOf } from "./compose.js";
-import { element, numberField, slider } from "./dom.js";
+import { element, numberField, put, slider } from "./dom.js";
+import { LoraField } from "./lora_field.js";
 import { MAX_TEXT, MAX_WEIGHT, MIN_WEIGHT } from "./plan.js";
 
 /** @typedef {import("./model.js").EditorModel} EditorModel */
@@ -29,6 +30,7 @@ export class Panel {
     this.color.dataset.rdit = "color";
     this.color.title = t("color");
     this.color.setAttribute("aria-label", t("color"));
+    this.lora = new LoraField(model, t);
     this.regionFields = element("div", "rdit-panel", [
       element("div", "rdit-texts", [this.prompt, this.unwanted]),
       element("div", "rdit-row", [
@@ -36,6 +38,7 @@ export class Panel {
         element("label", "", [t("weight"), this.weight, this.weightNumber]),
         element("label", "", [t("feather"), this.feather, this.featherNumber]),
       ]),
+      this.lora.root,
     ]);
     this.global = textarea("global", t("globalHint"), t("whole"));
     this.negative = textarea("negative", t("negativeHint"), t("negative"));
@@ -64,6 +67,7 @@ export class Panel {
       model.update(model.selected, { feather: this.featherNumber.valueAsNumber });
       this.refresh();
     });
+    this.lora.listen(signal);
     on(this.color, "input", () => model.update(model.selected, { color: this.color.value }, "color"));
     for (const fields of [this.regionFields, this.pictureFields]) {
       // A slider that was let go, a colour that was chosen, a text that was left.
@@ -121,6 +125,7 @@ export class Panel {
     put(this.feather, String(region.feather));
     put(this.featherNumber, String(Math.round(region.feather * 100) / 100));
     put(this.color, regionColor(region, selected));
+    this.lora.refresh();
   }
 
   refreshTabs() {
@@ -168,9 +173,4 @@ function textarea(name, hint, label) {
   field.maxLength = MAX_TEXT;
   field.spellcheck = false;
   return field;
-}
-
-/** Set a field's value unless it is there already: the cursor stays. @param {HTMLInputElement | HTMLTextAreaElement} field @param {string} value */
-function put(field, value) {
-  if (field.value !== value) field.value = value;
 }

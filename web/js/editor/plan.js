@@ -21,6 +21,8 @@ import { decode } from "./mask.js";
  * @property {Mask | null} mask
  * @property {string} color "#rrggbb", or "" for the colour of its number
  * @property {boolean} locked
+ * @property {string} lora name of a LoRA file for this region alone, "" for none
+ * @property {number} lora_strength -100 to 100
  */
 /**
  * @typedef {object} Plan
@@ -39,6 +41,8 @@ export const MAX_TEXT = 8000;
 export const MAX_JSON = 2_000_000;
 export const MIN_WEIGHT = 0.05;
 export const MAX_WEIGHT = 10;
+export const MAX_LORA_NAME = 1024;
+export const MAX_LORA_STRENGTH = 100;
 const MAX_WORDS = 64;
 const MAX_NOTES = 256;
 
@@ -54,7 +58,7 @@ export function emptyPlan() {
 export function newRegion(box, order) {
   return {
     high_level: "", low_level: "", phrase: "", instance: "", attributes: [], negative: "",
-    box, weight: 1, order, feather: 0, mask: null, color: "", locked: false,
+    box, weight: 1, order, feather: 0, mask: null, color: "", locked: false, lora: "", lora_strength: 1,
   };
 }
 
@@ -119,6 +123,9 @@ function readRegion(value, index, count, repairs) {
   region.weight = readNumber(value.weight ?? 1, MIN_WEIGHT, MAX_WEIGHT, 1, `${where}.weight`, repairs) ?? 1;
   region.feather = readNumber(value.feather ?? 0, 0, 1, 0, `${where}.feather`, repairs) ?? 0;
   region.locked = value.locked === true;
+  region.lora = readText(value.lora, `${where}.lora`, repairs, MAX_LORA_NAME);
+  region.lora_strength =
+    readNumber(value.lora_strength ?? 1, -MAX_LORA_STRENGTH, MAX_LORA_STRENGTH, 1, `${where}.lora_strength`, repairs) ?? 1;
   if (value.color !== undefined && value.color !== "") {
     if (typeof value.color === "string" && /^#[0-9a-fA-F]{6}$/.test(value.color)) region.color = value.color;
     else repairs.push(["repaired", `${where}.color`]);
@@ -165,13 +172,13 @@ function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** @param {unknown} value @param {string} where @param {Repair[]} repairs */
-function readText(value, where, repairs) {
+/** @param {unknown} value @param {string} where @param {Repair[]} repairs @param {number} [limit] */
+function readText(value, where, repairs, limit = MAX_TEXT) {
   if (value === undefined) return "";
   // A lone half of a surrogate pair would make the server refuse the whole text.
   const text = typeof value === "string" ? value.replace(LONE_SURROGATE, "\ufffd") : "";
-  if (text !== value || text.length > MAX_TEXT) repairs.push(["repaired", where]);
-  return text.slice(0, MAX_TEXT).replace(LONE_SURROGATE, "");
+  if (text !== value || text.length > limit) repairs.push(["repaired", where]);
+  return text.slice(0, limit).replace(LONE_SURROGATE, "");
 }
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
@@ -222,7 +229,7 @@ function writeRegion(region) {
   const { x0, y0, x1, y1 } = region.box;
   /** @type {Record<string, unknown>} */
   const value = { high_level: region.high_level };
-  for (const name of /** @type {const} */ (["low_level", "phrase", "instance", "negative", "color"])) {
+  for (const name of /** @type {const} */ (["low_level", "phrase", "instance", "negative", "color", "lora"])) {
     if (region[name]) value[name] = region[name];
   }
   if (region.attributes.length) value.attributes = region.attributes;
@@ -231,6 +238,7 @@ function writeRegion(region) {
   if (region.order) value.order = region.order;
   if (region.feather) value.feather = round(region.feather);
   if (region.locked) value.locked = true;
+  if (region.lora_strength !== 1) value.lora_strength = round(region.lora_strength);
   if (region.mask) value.mask = region.mask;
   return JSON.stringify(value);
 }

@@ -21,7 +21,7 @@ export const STYLE = `
 .rdit-editor button:disabled { opacity: 0.35; cursor: default; background: none; }
 .rdit-editor .rdit-text-button { padding: 4px 10px; background: #2a6fc9; color: #fff; }
 .rdit-editor .rdit-text-button:hover { background: #3880de; }
-.rdit-editor select, .rdit-editor textarea, .rdit-editor .rdit-number { font: inherit; color: var(--input-text, #ddd);
+.rdit-editor select, .rdit-editor textarea, .rdit-editor .rdit-number, .rdit-editor .rdit-text { font: inherit; color: var(--input-text, #ddd);
   background: var(--comfy-input-bg, #222); border: 1px solid var(--border-color, #4e4e4e); border-radius: 5px;
   padding: 3px 5px; margin: 0; }
 .rdit-editor select { height: 26px; max-width: 150px; flex: 0 1 auto; min-width: 0; }
@@ -64,6 +64,10 @@ export const STYLE = `
 .rdit-editor .rdit-row { display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
 .rdit-editor label { display: flex; gap: 5px; align-items: center; }
 .rdit-editor .rdit-number { width: 58px; height: 24px; }
+.rdit-editor .rdit-number:disabled { opacity: 0.5; }
+.rdit-editor .rdit-lora { flex-wrap: nowrap; }
+.rdit-editor .rdit-lora label { flex: 1 1 auto; min-width: 0; }
+.rdit-editor .rdit-text { flex: 1 1 auto; min-width: 0; width: 60px; height: 24px; }
 .rdit-editor input[type="range"] { width: 70px; accent-color: #4a9eff; margin: 0; }
 .rdit-editor input[type="color"] { width: 30px; height: 24px; padding: 1px; border-radius: 5px; cursor: pointer;
   border: 1px solid var(--border-color, #4e4e4e); background: var(--comfy-input-bg, #222); }

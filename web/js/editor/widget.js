@@ -1,6 +1,7 @@
 // The editor as a widget of a node: joins model and view with the host.
 
 import { lastPicture, pictureOf, readLatent, readNumberWidget } from "./graph.js";
+import { loraNames } from "./lora_field.js";
 import { EditorModel } from "./model.js";
 import { parsePlan } from "./plan.js";
 import { translator } from "./strings.js";
@@ -35,6 +36,7 @@ export function editorWidget(app, api, node, name) {
   const locale = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language);
   const t = translator(locale);
   const view = new EditorView(model, t, surroundings);
+  view.panel.lora.names = () => loraNames(api);
 
   model.onChange = (saved) => {
     // While something is dragged only the canvas changes; the fields follow at the end.
