@@ -14,26 +14,70 @@ from typing import Any
 
 import pytest
 
-# By what was measured: without this a long file that starts last would be waited for alone.
-LONGEST_FIRST = ("tests/web", "tests/headless", "tests/host", "tests/package")
+# By what was measured, longest first: without this a long file that starts last would be waited for
+# alone. What is not named here takes less than five seconds.
+LONGEST_FIRST = (
+    "tests/web server",
+    "tests server",
+    "tests/headless/environment/test_ladder.py",
+    "tests/host/joint/test_joint_works_with.py",
+    "tests/host/joint/test_joint_invariants.py",
+    "tests/package/test_robustness.py",
+    "tests/headless/sweep/test_sweep_own_server.py",
+    "tests/demo_model/test_training.py",
+    "tests/host/joint/test_joint_rules_host.py",
+    "tests/host/sampling/test_region_lora_tokens.py",
+    "tests/host/sampling/test_region_lora.py",
+    "tests/host/joint/test_joint_backends.py",
+    "tests/host/joint/test_joint_rules_dense.py",
+    "tests/demo_model/test_detector.py",
+    "tests/attention/joint/test_references.py",
+    "tests/workflows/test_joint_runs.py",
+    "tests/headless/test_cli.py",
+    "tests/host/cross/test_cross_families.py",
+    "tests/headless/test_full_disk.py",
+    "tests/package/test_specialty_properties.py",
+    "tests/package/test_properties.py",
+    "tests/host/text/test_phrase_overwrite.py",
+    "tests/host/sampling/test_works_with.py",
+    "tests/demo_model/test_decoder.py",
+    "tests/host/joint/test_specialty.py",
+    "tests/host/cross/test_formula.py",
+    "tests/package/test_unpacked.py",
+    "tests/package/test_imports.py",
+    "tests/evaluation/test_fidelity.py",
+    "tests/headless/server/test_processes.py",
+    "tests/host/sampling/test_negatives.py",
+    "tests/host/text/test_encode_joint.py",
+    "tests/host/joint/test_region_references.py",
+    "tests/host/cross/test_rules_host.py",
+    "tests/host/joint/test_rpf.py",
+    "tests/host/text/test_phrases.py",
+    "tests/package/test_sequence_properties.py",
+    "tests/headless/report/test_study.py",
+    "tests/package/test_rule_properties.py",
+    "tests/planner/offline/test_sentences.py",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Name the group of each test, and put the longest groups first."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
-    rank: dict[str, tuple[bool, int]] = {}
+    order = {group: place for place, group in enumerate(LONGEST_FIRST)}
+    rank: dict[str, int] = {}
     for item in items:
         group = _group(item, config.rootpath)
         item.add_marker(pytest.mark.xdist_group(group))
-        folder = next((i for i, x in enumerate(LONGEST_FIRST) if group.startswith(x)), 99)
-        rank[item.nodeid] = (not group.endswith(" server"), folder)
+        rank[item.nodeid] = order.get(group, len(order))
     items.sort(key=lambda item: rank[item.nodeid])
 
 
 def _group(item: pytest.Item, root: Path) -> str:
     """The folder of the server that a test shares with others of its session, else its file."""
     used = getattr(item, "_fixtureinfo", None)  # only functions have it
+    if used and "comfyui_server" in used.names_closure:
+        return "tests server"
     for fixture in used.name2fixturedefs.get("server", ()) if used else ():
         if fixture.scope == "session":
             return f"{_below(root, Path(inspect.getfile(fixture.func)).parent)} server"
