@@ -80,9 +80,9 @@ class Case:
     def _n_layers(self, model: Any) -> int:
         return find_family(model.model).n_layers(model.model)
 
-    def run(self, model: Any, **kw: Any) -> torch.Tensor:
+    def run(self, model: Any, *, steps: int = 2, **kw: Any) -> torch.Tensor:
         positive = self.tiny.conditioning(1, **{MARKER: UID})
-        out = self.tiny.sample(model, positive, self.tiny.conditioning(2), steps=2, **kw)
+        out = self.tiny.sample(model, positive, self.tiny.conditioning(2), steps=steps, **kw)
         assert is_pristine(model) and not self.model.patches
         return out
 

@@ -61,7 +61,7 @@ VECTORS = (
 def recorded(
     case: Case, model: Any, names: list[str] | None = None
 ) -> dict[str, list[tuple[torch.Tensor, torch.Tensor]]]:
-    """Inputs and outputs of the named layers, or of all linear ones, in one sampling."""
+    """Inputs and outputs of the named layers, or of all linear ones, in a sampling of one step."""
     seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     handles = []
     for name, module in case.model.model.diffusion_model.named_modules():
@@ -72,7 +72,7 @@ def recorded(
 
             handles.append(module.register_forward_hook(hook))
     try:
-        case.run(model)
+        case.run(model, steps=1)
     finally:
         for handle in handles:
             handle.remove()
