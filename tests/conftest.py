@@ -51,7 +51,7 @@ def _use_comfyui(path: str) -> None:
     if not torch.cuda.is_available():
         comfy.cli_args.args.cpu = True
         # What the host takes on a GPU. Its choice for a CPU cuts the tiny sequences in pieces and
-        # asks the system for free memory at each call, which a third of a test's time went into.
+        # asks the system for free memory at each call, up to a third of a sampling's time.
         comfy.cli_args.args.use_pytorch_cross_attention = True
 
 
@@ -73,6 +73,7 @@ if not comfyui_path or not (Path(comfyui_path) / "comfy").is_dir():
     )
 # The process that hands all tests out to others runs none of them: it is ready seconds earlier.
 if "REGIONAL_DIT_HANDS_OUT" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+    gc.disable()  # until all is collected: of the million objects that this makes none is rubbish
     _use_comfyui(comfyui_path)
     _load_pack()
 sys.path.append(str(Path(__file__).parent))
@@ -84,14 +85,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run_plan.Summary(), "summary")
 
 
-def pytest_collection(session: pytest.Session) -> None:
-    """Imports make a million objects that stay: no need to look for rubbish among them."""
-    gc.disable()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_collection_finish() -> None:
     gc.collect()
-    gc.freeze()  # neither is there later
+    gc.freeze()  # what is there now stays, and need not be looked through again
     gc.enable()
 
 
