@@ -55,14 +55,16 @@ def _use_comfyui(path: str) -> None:
         comfy.cli_args.args.use_pytorch_cross_attention = True
 
 
-def _load_pack() -> None:
+def _load_pack(run: bool = True) -> None:
+    """Make the pack known under its name; ``run`` also runs its ``__init__.py``, with torch."""
     spec = importlib.util.spec_from_file_location(
         PACKAGE, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = module
-    spec.loader.exec_module(module)
+    if run:
+        spec.loader.exec_module(module)
 
 
 comfyui_path = os.environ.get("COMFYUI_PATH")
@@ -72,7 +74,9 @@ if not comfyui_path or not (Path(comfyui_path) / "comfy").is_dir():
         "COMFYUI_PATH to a ComfyUI folder."
     )
 # The process that hands all tests out to others runs none of them: it is ready seconds earlier.
-if "REGIONAL_DIT_HANDS_OUT" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+if "REGIONAL_DIT_HANDS_OUT" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+    _load_pack(run=False)
+else:
     gc.disable()  # until all is collected: of the million objects that this makes none is rubbish
     _use_comfyui(comfyui_path)
     _load_pack()
