@@ -30,6 +30,7 @@ LONGEST_FIRST = (
     "tests/host/sampling/test_region_lora.py",
     "tests/host/joint/test_joint_backends.py",
     "tests/host/joint/test_joint_rules_dense.py",
+    "torch_compile",
     "tests/demo_model/test_detector.py",
     "tests/attention/joint/test_references.py",
     "tests/workflows/test_joint_runs.py",
@@ -74,10 +75,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(item: pytest.Item, root: Path) -> str:
-    """The folder of the server that a test shares with others of its session, else its file."""
+    """The folder of the server that a test shares with others of its session, else its file.
+
+    Tests of torch.compile are one group too: its first call in a process takes seconds by itself.
+    """
     used = getattr(item, "_fixtureinfo", None)  # only functions have it
     if used and "comfyui_server" in used.names_closure:
         return "tests server"
+    if "torch_compile" in item.name:
+        return "torch_compile"
     for fixture in used.name2fixturedefs.get("server", ()) if used else ():
         if fixture.scope == "session":
             return f"{_below(root, Path(inspect.getfile(fixture.func)).parent)} server"

@@ -14,8 +14,8 @@ from regional_dit.demo_model.measure_detector import measure
 
 
 def test_accuracy_on_decoded_ground_truth():
-    result = measure(DemoVAE().decode, scenes=250, seed=11)
-    assert result.objects > 375
+    result = measure(DemoVAE().decode, scenes=500, seed=11)
+    assert result.objects > 750
     assert result.color >= 0.99
     assert result.shape >= 0.96
     assert result.background >= 0.99
