@@ -123,7 +123,7 @@ def test_an_override_of_another_pack_is_chained(case):
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_torch_compile_node(family, order):
-    """Backend "eager": the graph is captured, the kernels are PyTorch's own. One step, run twice."""
+    """Backend "eager": the graph is captured, the kernels are PyTorch's own. One step, twice."""
     case = shallow_case(family)
 
     def compiled(model: Any) -> Any:
