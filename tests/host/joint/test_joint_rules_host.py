@@ -232,7 +232,7 @@ def fused(func: Any, q: Any, k: Any, v: Any, heads: int, mask: Any = None, **kw:
 
 @pytest.mark.parametrize("masks", ["hard", "soft"])
 def test_no_tensor_of_image_by_image_tokens(rule, masks):
-    case = shallow_case("Flux")  # a block of each kind, as they grow large here
+    case = shallow_case("Flux")  # tensors are large here: one block of each kind
     side, n_tokens = 128, 64 * 64
     halves = torch.zeros(2, 64, 48)
     halves[0, :, :24], halves[1, :, 24:] = 1.0, 1.0
