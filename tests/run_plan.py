@@ -8,6 +8,7 @@ What takes longest starts first.
 from __future__ import annotations
 
 import inspect
+import os
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group(group))
         rank[item.nodeid] = order.get(group, len(order))
     items.sort(key=lambda item: rank[item.nodeid])
+    # pytest-xdist 3.8 writes the group where pytest 9.2 no longer looks: without this every test
+    # would be a group of its own, and each process start all servers and make all models.
+    if getattr(config.option, "loadgroup", False) and items and hasattr(items[0], "_id"):
+        for item in items:
+            group = item.get_closest_marker("xdist_group")
+            if group is not None:
+                named: Any = item
+                named._id = type(named._id).parse(f"{item.nodeid}@{group.args[0]}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Names as a person gives them, without the group; between processes they have it."""
+    name, at, group = report.nodeid.rpartition("@")
+    if "PYTEST_XDIST_WORKER" not in os.environ and at and "::" in name and "]" not in group:
+        report.nodeid = name
 
 
 def _group(item: pytest.Item, root: Path) -> str:

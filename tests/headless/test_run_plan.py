@@ -30,6 +30,13 @@ def test_tests_of_one_server_run_in_one_process(request: pytest.FixtureRequest) 
     assert here == "tests/headless/test_run_plan.py"
 
 
+def test_the_group_is_told_to_whom_hands_out(request: pytest.FixtureRequest) -> None:
+    """By the name of the test, as pytest-xdist does it; no group is lost with a newer pytest."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("the tests run in one process")
+    assert request.node.nodeid.endswith("@tests/headless/test_run_plan.py")
+
+
 @pytest.mark.parametrize("arguments", [[], ["--collect-only"]])
 def test_only_a_plain_run_has_a_process_that_hands_out(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
