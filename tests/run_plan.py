@@ -11,7 +11,7 @@ import inspect
 import os
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,10 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # would be a group of its own, and each process start all servers and make all models.
     if getattr(config.option, "loadgroup", False) and items and hasattr(items[0], "_id"):
         for item in items:
-            group = item.get_closest_marker("xdist_group")
-            if group is not None:
-                named: Any = item
-                named._id = type(named._id).parse(f"{item.nodeid}@{group.args[0]}")
+            mark, named = item.get_closest_marker("xdist_group"), cast(Any, item)
+            if mark is not None:
+                named._id = type(named._id).parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 @pytest.hookimpl(tryfirst=True)
