@@ -138,6 +138,8 @@ def _spread(
         progress.line("note: without pytest-xdist the tests run in one process, which takes longer")
         return []
     variables.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the cores as they are
+    if not arguments:  # with some, as --collect-only, the first process does more than hand out
+        variables["REGIONAL_DIT_HANDS_OUT"] = "1"  # tests/conftest.py
     return ["-n", str(count), "--dist", "loadgroup", "--no-loadscope-reorder"]
 
 

@@ -1,16 +1,14 @@
-"""One real server for all tests that queue something; workflows of stock nodes without a model."""
+"""Bases and clients of real servers; workflows of stock nodes without a model."""
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.progress import Progress
 from regional_dit.headless.queue.client import Client
 from regional_dit.headless.server.start import Server
@@ -34,10 +32,8 @@ def make_base() -> Callable[[Path], Path]:
 
 
 @pytest.fixture(scope="session")
-def server(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    base = base_folder(tmp_path_factory.mktemp("server"))
-    with Server(environment, Progress(io.StringIO()), base=base, cpu=True) as running:
-        yield running
+def server(comfyui_server: Server) -> Server:
+    return comfyui_server
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class EchoClip:
         out, pooled = self.cond_stage_model.encode_token_weights(tokens)[:2]
         return [[out, {"pooled_output": pooled}]]
 
+    @lru_cache(maxsize=8)  # noqa: B019 - one per encoder, and they stay; each is asked many times
     def encode(self, text: str) -> torch.Tensor:
         tokens = self.tokenize(text)
         plain = {n: [[(t[0], 1.0) for t in c] for c in chunks] for n, chunks in tokens.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, cached_property
 from typing import Any
 
 import comfy.sd
@@ -80,15 +81,26 @@ class Case:
     def _n_layers(self, model: Any) -> int:
         return find_family(model.model).n_layers(model.model)
 
-    def run(self, model: Any, **kw: Any) -> torch.Tensor:
+    def run(self, model: Any, *, steps: int = 2, **kw: Any) -> torch.Tensor:
         positive = self.tiny.conditioning(1, **{MARKER: UID})
-        out = self.tiny.sample(model, positive, self.tiny.conditioning(2), steps=2, **kw)
-        assert is_pristine(model)
+        out = self.tiny.sample(model, positive, self.tiny.conditioning(2), steps=steps, **kw)
+        assert is_pristine(model) and not self.model.patches
         return out
+
+    @cached_property
+    def plain(self) -> torch.Tensor:
+        """The run with one region and no LoRA, which others are held against."""
+        return self.run(self.patched())
 
     def loaded(self, tensors: dict[str, torch.Tensor], strength: float = STRENGTH) -> Any:
         """The model with the LoRA for the whole picture, by the host's loader."""
         return comfy.sd.load_lora_for_models(self.model, None, tensors, strength, 0.0)[0]
+
+
+@cache
+def shared_case(name: str) -> Case:
+    """One case per family for all tests: none may leave a trace on it, which each run checks."""
+    return Case(name)
 
 
 def lora(tensors: dict[str, torch.Tensor], regions: str = "1", **kw: Any) -> RegionLora:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +15,8 @@ from regional_dit.attention.rules import Bind
 from regional_dit.attention.sampling.host import install
 from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
-from tiny_joint import TINY
+from tiny_joint import TINY, TinyJoint
+from tiny_joint_models import flux, sd3
 
 # The host's own nodes.py; by name, as type checkers take the pack's folder for it.
 host: Any = import_module("nodes")
@@ -33,10 +35,15 @@ EVERYWHERE = RegionSet.from_masks([torch.full((64, 48), 0.5)] * 2)
 class Case:
     """One family's tiny model."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, tiny: TinyJoint | None = None) -> None:
         self.name = name
-        self.tiny = TINY[name]
+        self.tiny = tiny or TINY[name]
         self.model = self.tiny.model()
+
+    @cached_property
+    def stock(self) -> torch.Tensor:
+        """What the host makes of the global prompt without a patch."""
+        return self.sample(self.model)
 
     def patch(self, model: Any, seeds: list[int], rule: Any = STRONG) -> Any:
         """Regions side by side; where all have the global prompt's text, two half-strong masks."""
@@ -86,3 +93,13 @@ class Case:
 def shared_case(name: str) -> Case:
     """One case per family for all tests: none may leave a trace on it."""
     return Case(name)
+
+
+@cache
+def shallow_case(name: str) -> Case:
+    """Flux or SD3 with one block of each kind: torch.compile traces every block by itself."""
+    shallow = {
+        "Flux": partial(flux, depth=1, depth_single_blocks=1),
+        "SD3": partial(sd3, num_blocks=2, x_block_self_attn_layers=[0]),
+    }
+    return Case(name, replace(TINY[name], build=shallow[name], n_layers=2))

@@ -123,10 +123,11 @@ def read_answers(child: subprocess.Popen[bytes], lines: queue.Queue[str]) -> Non
     lines.put(json.dumps({"error": "The browser's driver ended."}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def driver(
     tools: browser.WebTools, server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Driver]:
+    """One browser, closed with its last test: a page that nobody looks at goes on drawing."""
     if tools.chromium is None:
         pytest.skip(tools.missing)
     wanted = os.environ.get("REGIONAL_DIT_PICTURES")

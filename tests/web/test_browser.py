@@ -174,7 +174,7 @@ def test_objects_are_where_they_were_drawn(driver: Driver, repo: Path, vue: bool
         vue=vue,
         workflow=str(repo / "workflows" / "drawn_3_regions.json"),
         regions=regions,
-        steps=8 if vue else 40,
+        steps=4 if vue else 24,
     )
     assert found["emptied"] == 0
     assert found["end"] == "execution_success", found["detail"]
@@ -182,7 +182,7 @@ def test_objects_are_where_they_were_drawn(driver: Driver, repo: Path, vue: bool
     assert [r["high_level"] for r in drawn] == [prompt for prompt, _ in regions]
     for region, (_, wanted) in zip(drawn, regions, strict=True):
         assert near(region["box"], wanted, 0.02)
-    assert found["sent"] == found["plan"] and found["steps"] == [40, 8 if vue else 40]
+    assert found["sent"] == found["plan"] and found["steps"] == [40, 4 if vue else 24]
     assert found["picture"]
     if not vue:
         assert scene_score(driver, found["picture"], found["plan"]) == [True, True, True]
@@ -305,17 +305,17 @@ def test_zoomed_in(driver: Driver, vue: bool) -> None:
     require_sharp(driver.run("zoomed", vue=vue, scale=1.6, ratio=1), 1.6, 1)
 
 
+@BOTH
+def test_zoomed_out_on_a_dense_screen(driver: Driver, vue: bool) -> None:
+    require_sharp(driver.run("zoomed", vue=vue, scale=0.65, ratio=2), 0.65, 2)
+
+
 @CLASSIC
 def test_template_browser_and_help(driver: Driver, vue: bool, repo: Path) -> None:
     found = driver.run("templatesAndHelp", vue=vue, pack=PACK_NAME)
     pictures = {path.stem for path in (repo / "workflows").glob("*.jpg")}
     assert pictures <= set(found["shown"])
     assert found["help"]
-
-
-@BOTH
-def test_zoomed_out_on_a_dense_screen(driver: Driver, vue: bool) -> None:
-    require_sharp(driver.run("zoomed", vue=vue, scale=0.65, ratio=2), 0.65, 2)
 
 
 @BOTH

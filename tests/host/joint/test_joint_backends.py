@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
@@ -15,8 +16,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_extras.nodes_torch_compile import TorchCompileModel
 from host_features import outputs
+from regional_dit.attention.rules import Rule
 from regional_models import is_pristine
-from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, host, shared_case
+from tiny_joint_case import BASE, HARD, LEFT, RIGHT, STRONG, Case, host, shallow_case, shared_case
 from torch._dynamo.utils import counters
 
 OVERRIDE = "optimized_attention_override"
@@ -71,12 +73,18 @@ def as_override(backend: Backend, name: str, monkeypatch: Any, model: Any) -> An
     return model
 
 
+@cache
+def regional(case: Case, rule: Rule) -> torch.Tensor:
+    """With the host's own attention."""
+    return case.sample(case.patch(case.model, [LEFT, RIGHT], rule))
+
+
 @pytest.mark.parametrize("name", ["sage", "flash", "xformers"])
 @pytest.mark.parametrize("choose", [as_flag, as_override])
 @pytest.mark.parametrize("rule", [HARD, STRONG], ids=["hard", "soft"])
 def test_no_mask_reaches_the_backend(case, rule, choose, name, monkeypatch):
     """The backend sees every group of queries, and never a mask."""
-    expected = case.sample(case.patch(case.model, [LEFT, RIGHT], rule))
+    expected = regional(case, rule)
     backend = Backend()
     model = choose(backend, name, monkeypatch, case.model)
     out = case.sample(case.patch(model, [LEFT, RIGHT], rule))
@@ -116,27 +124,27 @@ def test_an_override_of_another_pack_is_chained(case):
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_torch_compile_node(family, order):
-    """Backend "eager": the graph is captured, the kernels are PyTorch's own. The captured graph is
-    not broken for the regions, and every step runs the same one."""
-    case = shared_case(family)
+    """Backend "eager": the graph is captured, the kernels are PyTorch's own. It is not broken for the
+    regions, and captured once. One step, twice."""
+    case = shallow_case(family)
 
     def compiled(model: Any) -> Any:
         return outputs(TorchCompileModel, model, "eager")[0]
 
-    def regional(model: Any) -> Any:
+    def patched(model: Any) -> Any:
         return case.patch(model, [LEFT, RIGHT])
 
-    expected = case.sample(regional(case.model))
-    steps = [regional, compiled] if order == "compile last" else [compiled, regional]
+    expected = case.sample(patched(case.model), steps=1)
+    steps = [patched, compiled] if order == "compile last" else [compiled, patched]
     torch._dynamo.reset()
     counters.clear()
     try:
         model = steps[1](steps[0](case.model))
-        out = case.sample(model)
+        out = case.sample(model, steps=1)
         torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
         graphs = counters["stats"]["unique_graphs"]
         assert graphs and not [why for why in counters["graph_break"] if "disable" in why]
-        torch.testing.assert_close(case.sample(model), out, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(case.sample(model, steps=1), out, atol=1e-5, rtol=1e-5)
         assert counters["stats"]["unique_graphs"] == graphs
     finally:
         torch._dynamo.reset()

@@ -5,32 +5,17 @@ from __future__ import annotations
 import copy
 import io
 import json
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from regional_dit.headless.environment.choice import prepare
 from regional_dit.headless.errors import HeadlessError
 from regional_dit.headless.progress import Progress
 from regional_dit.headless.queue.client import Client
 from regional_dit.headless.server.start import Server
 
 PATCH, REGIONS, PLAN, CONDITIONING, SAMPLER = "5", "2", "3", "4", "7"
-
-
-@pytest.fixture(scope="module")
-def server(comfyui, tmp_path_factory):
-    base = tmp_path_factory.mktemp("server")
-    shutil.copytree(
-        Path(__file__).parents[1] / "test_node_pack", base / "custom_nodes" / "test_node_pack"
-    )
-    progress = Progress(io.StringIO())
-    environment = prepare(str(comfyui), sys.executable, progress)
-    with Server(environment, progress, base=base) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +75,8 @@ def masks_from(workflow: dict, mask: dict) -> dict:
     return changed
 
 
-def test_bad_jobs_are_answered_and_the_next_good_job_runs(server, workflow, tmp_path):
+def test_bad_jobs_are_answered_and_the_next_good_job_runs(comfyui_server, workflow, tmp_path):
+    server = comfyui_server
     (before,) = run(server, workflow, tmp_path / "before")
 
     def broken(node: str, **inputs) -> dict:
@@ -144,15 +130,15 @@ def test_bad_jobs_are_answered_and_the_next_good_job_runs(server, workflow, tmp_
     assert np.array_equal(np.asarray(Image.open(before)), np.asarray(Image.open(after)))
 
 
-def test_masks_as_regions(server, workflow, tmp_path):
+def test_masks_as_regions(comfyui_server, workflow, tmp_path):
     """A batch of two complementary masks is the two-column split."""
     changed = copy.deepcopy(workflow)
     changed[REGIONS]["inputs"]["overlap"] = 0.0
-    (split,) = run(server, changed, tmp_path / "split")
+    (split,) = run(comfyui_server, changed, tmp_path / "split")
     changed["20"] = copy.deepcopy(changed[REGIONS])
     changed[REGIONS] = {
         "class_type": "RegionalDiT_RegionsFromMasks",
         "inputs": {"masks": ["20", 1], "feather_px": 0.0, "overlap": "blend"},
     }
-    (masks,) = run(server, changed, tmp_path / "masks")
+    (masks,) = run(comfyui_server, changed, tmp_path / "masks")
     assert np.array_equal(np.asarray(Image.open(split)), np.asarray(Image.open(masks)))

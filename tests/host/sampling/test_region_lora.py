@@ -6,7 +6,7 @@ import comfy.lora
 import comfy.sd
 import pytest
 import torch
-from lora_case import HALVES, REFUSED, STRENGTH, TINY, Case, lora
+from lora_case import HALVES, REFUSED, STRENGTH, TINY, lora, shared_case
 from lora_files import KINDS, lora_file
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.errors import RegionalError
@@ -22,29 +22,29 @@ def assert_same(got: torch.Tensor, wanted: torch.Tensor) -> None:
 @pytest.mark.parametrize("name", TINY)
 def test_a_full_region_equals_the_hosts_loader_in_every_family(name):
     """Every linear layer and convolution of the network has a delta."""
-    case = Case(name)
+    case = shared_case(name)
     tensors = lora_file(case.model)
     wanted = case.run(case.patched(case.loaded(tensors)))
     got = case.run(case.patched(loras=(lora(tensors),)))
     assert_same(got, wanted)
-    assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+    assert (wanted - case.plain).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["Flux", "HunyuanDiT", "sdxl"])
 def test_a_full_region_equals_the_hosts_loader_with_every_kind(name, kind):
-    case = Case(name)
+    case = shared_case(name)
     tensors = lora_file(case.model, kind)
     wanted = case.run(case.patched(case.loaded(tensors)))
     got = case.run(case.patched(loras=(lora(tensors),)))
     assert_same(got, wanted)
-    assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+    assert (wanted - case.plain).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["Flux", "SD3", "AuraFlow", "pixart", "Qwen-Image"])
 def test_diffusers_names_that_hold_parts_of_a_weight(name):
     """Names for q, k and v apart, and for rows that the host reorders, from the host's own map."""
-    case = Case(name)
+    case = shared_case(name)
     tensors: dict[str, torch.Tensor] = {}
     for stem, target in comfy.lora.model_lora_keys_unet(case.model.model, {}).items():
         key, offset = (target[0], target[1]) if isinstance(target, tuple) else (target, None)
@@ -62,12 +62,12 @@ def test_diffusers_names_that_hold_parts_of_a_weight(name):
     assert len(tensors) > 20
     wanted = case.run(case.patched(case.loaded(tensors)))
     assert_same(case.run(case.patched(loras=(lora(tensors),))), wanted)
-    assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+    assert (wanted - case.plain).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("stem", ["diffusion_model.{}", "base_model.model.{}"])
 def test_generic_and_peft_names(stem):
-    case = Case("HunyuanDiT")
+    case = shared_case("HunyuanDiT")
     file = lora_file(case.model, stem=stem.format)
     parts = {"lora_up": "lora_B", "lora_down": "lora_A"}
     tensors = {
@@ -76,12 +76,12 @@ def test_generic_and_peft_names(stem):
     }
     wanted = case.run(case.patched(case.loaded(tensors)))
     assert_same(case.run(case.patched(loras=(lora(tensors),))), wanted)
-    assert (wanted - case.run(case.patched())).abs().max() > 1e-3
+    assert (wanted - case.plain).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["Flux", "HunyuanDiT"])
 def test_strength_zero_is_bit_exact(name):
-    case = Case(name)
+    case = shared_case(name)
     tensors = lora_file(case.model)
     plain = case.run(case.patched(regions=HALVES))
     got = case.run(case.patched(loras=(lora(tensors, strength=0.0),), regions=HALVES))
@@ -90,7 +90,7 @@ def test_strength_zero_is_bit_exact(name):
 
 @pytest.mark.parametrize("name", ["Flux", "HunyuanDiT", "sdxl"])
 def test_it_composes_with_a_lora_on_the_whole_model(name):
-    case = Case(name)
+    case = shared_case(name)
     ours, other = (lora_file(case.model, seed=seed) for seed in (0, 1))
     both = comfy.sd.load_lora_for_models(case.loaded(other), None, ours, STRENGTH, 0.0)[0]
     wanted = case.run(case.patched(both))
@@ -99,7 +99,7 @@ def test_it_composes_with_a_lora_on_the_whole_model(name):
 
 @pytest.mark.parametrize("name", ["Flux", "HunyuanDiT"])
 def test_two_parts_of_the_denoising_are_the_whole(name):
-    case = Case(name)
+    case = shared_case(name)
     tensors = lora_file(case.model)
     parts = [PercentRange(0.0, 0.4), PercentRange(0.4, 1.0)]
     split = tuple(lora(tensors, percent=percent) for percent in parts)
@@ -110,7 +110,7 @@ def test_two_parts_of_the_denoising_are_the_whole(name):
 
 def test_weights_stored_in_fp8_are_left_as_they_are():
     """As on a float32 model with the same rounded weights; nothing is merged into fp8."""
-    case = Case("pixart")
+    case = shared_case("pixart")
     stored = case.tiny.model(dtype=torch.float8_e4m3fn)
     rounded = case.tiny.model()
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_weights_stored_in_fp8_are_left_as_they_are():
 
 
 def test_what_cannot_be_routed_is_refused_by_name():
-    case = Case("HunyuanDiT")
+    case = shared_case("HunyuanDiT")
     layer = "lora_unet_blocks_0_mlp_fc1"
     oft = {f"{layer}.oft_blocks": torch.randn(4, 32, 32)}
     with pytest.raises(RegionalError, match=r"test\.safetensors.*OFT adapter of blocks\.0\.mlp"):

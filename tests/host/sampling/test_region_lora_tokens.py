@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from lora_case import HALVES, JOINT, TINY, UID, Case, lora
+from lora_case import HALVES, JOINT, TINY, UID, Case, lora, shared_case
 from lora_files import lora_file
 from regional_dit.attention.canvas.tokens import TokenGrid, token_coverage
 from regional_dit.attention.families import find_family
@@ -61,7 +61,7 @@ VECTORS = (
 def recorded(
     case: Case, model: Any, names: list[str] | None = None
 ) -> dict[str, list[tuple[torch.Tensor, torch.Tensor]]]:
-    """Inputs and outputs of the named layers, or of all linear ones, in one sampling."""
+    """Inputs and outputs of the named layers, or of all linear ones, in a sampling of one step."""
     seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     handles = []
     for name, module in case.model.model.diffusion_model.named_modules():
@@ -72,7 +72,7 @@ def recorded(
 
             handles.append(module.register_forward_hook(hook))
     try:
-        case.run(model)
+        case.run(model, steps=1)
     finally:
         for handle in handles:
             handle.remove()
@@ -91,14 +91,18 @@ def weights_of(
     x, y = x.reshape(-1, x.shape[-1]).double(), y.reshape(-1, y.shape[-1]).double()
     bias = None if module.bias is None else module.bias.double()
     rest = y - F.linear(x, module.weight.double(), bias)
-    basis = torch.stack([F.linear(x, a.double()), F.linear(x, b.double())], -1)  # [M, out, 2]
-    return torch.linalg.lstsq(basis, rest[..., None]).solution[..., 0]
+    of_a, of_b = F.linear(x, a.double()), F.linear(x, b.double())  # [M, out]
+    # The normal equations of two unknowns, solved by Cramer's rule.
+    aa, ab, bb = ((p * q).sum(-1) for p, q in ((of_a, of_a), (of_a, of_b), (of_b, of_b)))
+    ra, rb = ((rest * q).sum(-1) for q in (of_a, of_b))
+    weights = torch.stack([bb * ra - ab * rb, aa * rb - ab * ra], -1)
+    return weights / (aa * bb - ab * ab)[:, None]
 
 
 @pytest.mark.parametrize("name", [name for name in TINY if name not in ("sd15", "sdxl")])
 @pytest.mark.parametrize("negative", [True, False])
 def test_each_row_has_the_deltas_of_its_owner(name, negative):
-    case = Case(name)
+    case = shared_case(name)
     files = [lora_file(case.model, seed=seed) for seed in (0, 1)]
     loras = tuple(
         lora(file, str(i), strength=1.0, negative=negative) for i, file in enumerate(files, 1)
@@ -121,7 +125,7 @@ def test_each_row_has_the_deltas_of_its_owner(name, negative):
 
 @pytest.mark.parametrize("name", FIRST)
 def test_before_the_first_attention_each_half_is_as_with_its_lora_alone(name):
-    case = Case(name)
+    case = shared_case(name)
 
     def is_spatial(layer: str) -> bool:
         return not any(word in layer for word in VECTORS) or layer.endswith("embedder.proj")
@@ -180,7 +184,7 @@ def grid_of(case: Case, n_tokens: int) -> TokenGrid:
 def test_each_text_has_the_lora_of_its_region_and_no_other(name, layer):
     """In the sequence the texts lie as [T2 | T1 | T0], those of HiDream three times behind the
     image."""
-    case = Case(name)
+    case = shared_case(name)
     files = [lora_file(case.model, seed=seed) for seed in (0, 1)]
     loras = tuple(lora(file, str(i), strength=1.0) for i, file in enumerate(files, 1))
     x, y = recorded(case, case.patched(loras=loras, regions=HALVES), [layer])[layer][0]

@@ -11,7 +11,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from regional_dit.attention.rules import Couple
 from regional_models import BASE, LEFT, NEGATIVE, RIGHT, UID, patched, positive
-from tiny_hunyuan import conditioning, run_ksampler
+from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
 from torch._dynamo.utils import counters
 
 
@@ -149,10 +149,13 @@ def test_another_packs_block_replacement_still_runs(model, regional):
     assert seen
 
 
-def test_torch_compile_gives_the_same_picture(model, regional):
+def test_torch_compile_gives_the_same_picture():
+    """Of two layers: each is traced by itself."""
     from comfy_api.torch_helpers import set_torch_compile_wrapper
 
-    compiled = patched(model)
+    model = tiny_hunyuan(depth=2)
+    regional = run_ksampler(patched(model, layers=(0, 1)), positive(), conditioning(NEGATIVE))
+    compiled = patched(model, layers=(0, 1))
     set_torch_compile_wrapper(compiled, backend="eager")
     # Without inference mode: under it dynamo's own guards fail on the host's NumPy-made rotary
     # table, with and without our patch.

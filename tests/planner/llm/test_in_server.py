@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import time
 
 import pytest
 from regional_dit.headless import api
-from regional_dit.headless.environment.choice import prepare
 from regional_dit.headless.errors import RunError
 from regional_dit.headless.progress import Progress
 from regional_dit.headless.queue.client import Client
 from regional_dit.headless.server.start import Server
 
-KEY = "sk-secret-5f2c9a7be01d"
-KEY_VARIABLE = "REGIONAL_DIT_SERVER_TEST_KEY"
 SENTENCE = "a red circle on the left and a blue circle on the right"
-
-
-@pytest.fixture(scope="module")
-def comfyui_server(comfyui, module_server, tmp_path_factory):
-    """A ComfyUI whose endpoint file names the scripted model server."""
-    folder = tmp_path_factory.mktemp("planner")
-    endpoints = folder / "endpoints.json"
-    fields = {"base_url": f"{module_server.url}/v1", "model": "tiny", "api_key_env": KEY_VARIABLE}
-    endpoints.write_text(json.dumps({"endpoints": {"scripted": fields}}), encoding="utf-8")
-    progress = Progress(io.StringIO())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REGIONAL_DIT_ENDPOINTS", str(endpoints))
-        patch.setenv(KEY_VARIABLE, KEY)
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setenv("LOCALAPPDATA", str(folder / "cache"))
-        environment = prepare(str(comfyui), sys.executable, progress)
-        with Server(environment, progress, base=folder / "base") as running:
-            yield running
 
 
 def workflow(seed: int) -> dict:
@@ -69,24 +47,30 @@ def run(server: Server, seed: int, out) -> list:
 
 
 @pytest.fixture
-def good(module_server, make_chat, make_answer):
+def good(comfyui_server, module_server, server_key, make_chat, make_answer):
+    """The model server that the ComfyUI's endpoint file names."""
+    variable, _ = server_key
+    fields = {"base_url": f"{module_server.url}/v1", "model": "tiny", "api_key_env": variable}
+    endpoints = {"endpoints": {"scripted": fields}}
+    (comfyui_server.base / "endpoints.json").write_text(json.dumps(endpoints), encoding="utf-8")
     module_server.script = lambda p, h, i: (200, make_chat(json.dumps(make_answer())), {})
     module_server.payloads.clear()
     return module_server
 
 
-def test_the_key_is_nowhere(comfyui_server, good, tmp_path):
+def test_the_key_is_nowhere(comfyui_server, good, server_key, tmp_path):
+    _, key = server_key
     pictures = run(comfyui_server, 1, tmp_path)
-    assert good.authorizations[-1] == f"Bearer {KEY}"
-    good.script = lambda p, h, i: (401, {"error": {"message": f"bad key {KEY}"}}, {})
+    assert good.authorizations[-1] == f"Bearer {key}"
+    good.script = lambda p, h, i: (401, {"error": {"message": f"bad key {key}"}}, {})
     with pytest.raises(RunError, match="key was not accepted") as caught:
         run(comfyui_server, 2, tmp_path)
     history = json.dumps(api.get_json(f"{comfyui_server.url}/history", timeout_s=10))
     assert "a circle number 0" in history  # the history does hold what the node gave out
     seen = [str(caught.value), history, comfyui_server.log.read_text("utf-8", "replace")]
     assert pictures and all(b"RegionalDiT_LLMProgressivePrompt" in p.read_bytes() for p in pictures)
-    assert all(KEY.encode() not in picture.read_bytes() for picture in pictures)
-    assert all(KEY not in text for text in seen)
+    assert all(key.encode() not in picture.read_bytes() for picture in pictures)
+    assert all(key not in text for text in seen)
 
 
 def test_two_runs_ask_once(comfyui_server, good, tmp_path):

@@ -7,7 +7,7 @@ export const EDITOR = "RegionalDiT_RegionEditor";
 /**
  * @typedef {{vue?: boolean, locale?: string, palette?: "dark" | "light", width?: number, height?: number, ratio?: number}} How
  */
-/** @typedef {{page: import("playwright-core").Page, context: import("playwright-core").BrowserContext, faults: string[], key: string}} Opened */
+/** @typedef {{page: import("playwright-core").Page, context: import("playwright-core").BrowserContext, faults: string[], key: string, ratio: number}} Opened */
 /**
  * What a scenario gets. The page is kept for the next scenario of the same kind, since loading the
  * front end takes longer than most scenarios.
@@ -30,30 +30,53 @@ export async function openComfy(stage, how = {}) {
   };
   const key = JSON.stringify([settings, how.ratio ?? 1]);
   const viewport = { width: how.width ?? 1500, height: how.height ?? 1000 };
-  if (stage.current?.key !== key) {
-    await stage.current?.context.close();
-    stage.current = null;
-    const context = await stage.browser.newContext({ viewport, deviceScaleFactor: how.ratio ?? 1 });
-    await context.request.post(`${stage.url}/settings`, { data: settings });
-    const page = await context.newPage();
-    await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
-    /** @type {string[]} */
-    const faults = [];
-    page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
-    page.on("dialog", (dialog) => {
-      if (dialog.type() === "beforeunload") return void dialog.accept(); // the workflow is not saved
-      faults.push(`a dialog was opened: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    stage.current = { page, context, faults, key };
-    await load(page, stage.url);
-  }
-  const { current } = stage;
+  if (stage.current?.key !== key) await openPage(stage, key, settings, { viewport, deviceScaleFactor: how.ratio ?? 1 });
+  const current = /** @type {Opened} */ (stage.current);
   await current.page.setViewportSize(viewport);
   await current.page.keyboard.press("Escape");
   await current.page.evaluate(() => globalThis.app.graph.clear());
   await settle(current.page);
   return current;
+}
+
+/**
+ * Load the front end with these settings and nothing else that a page before left in the browser.
+ *
+ * A screen of the same density keeps its page: what was compiled for it need not be compiled again.
+ * @param {Stage} stage
+ * @param {string} key
+ * @param {Record<string, unknown>} settings
+ * @param {{viewport: {width: number, height: number}, deviceScaleFactor: number}} screen
+ */
+async function openPage(stage, key, settings, screen) {
+  const kept = stage.current;
+  if (kept?.ratio === screen.deviceScaleFactor) {
+    await kept.page.goto(`${stage.url}/system_stats`); // of the same origin, with no script
+    await kept.page.evaluate(() => {
+      localStorage.clear();
+      sessionStorage.clear();
+    });
+    await kept.context.request.post(`${stage.url}/settings`, { data: settings });
+    kept.key = key;
+    await load(kept.page, stage.url);
+    return;
+  }
+  await kept?.context.close();
+  stage.current = null;
+  const context = await stage.browser.newContext(screen);
+  await context.request.post(`${stage.url}/settings`, { data: settings });
+  const page = await context.newPage();
+  await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
+  /** @type {string[]} */
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
+  page.on("dialog", (dialog) => {
+    if (dialog.type() === "beforeunload") return void dialog.accept(); // the workflow is not saved
+    faults.push(`a dialog was opened: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  stage.current = { page, context, faults, key, ratio: screen.deviceScaleFactor };
+  await load(page, stage.url);
 }
 
 /** @param {import("playwright-core").Page} page @param {string} url */
