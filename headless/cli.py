@@ -171,7 +171,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    found = prepare(options, with_tests=True)
+    of_tests = testing.COMPATIBILITY_NEEDS if options.compat else ()
+    found = prepare(options, with_tests=True, of_tests=of_tests)
     options.progress.line(f"Testing in ComfyUI in {found.comfyui}, {found.reason}.")
     if options.search is not None:
         return testing.search(found, options.progress, options.rest, options.search)

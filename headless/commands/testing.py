@@ -21,6 +21,7 @@ from .doctor import comfyui_version
 _MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
 # What cannot be spread: a debugger, and options that say how to spread.
 _NOT_SPREAD = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no")
+COMPATIBILITY_NEEDS = ("pytest", "hypothesis")  # of the test packages
 # What every family has, which the compatibility report tables; an old host lacks some modules.
 COMPATIBILITY = (
     "-m", "invariant or refusal", "--continue-on-collection-errors", "tests/host",
