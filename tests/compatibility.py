@@ -23,10 +23,10 @@ MARKS = {
     "invariant": "invariant(name): what must hold for every family; a column of the report",
     "refusal": "refusal: a model of the host that is refused in a sentence",
 }
-PASS, FAIL, REFUSED, ABSENT, UNTESTED = "✓", "**FAIL**", "refused", "absent", "·"
+PASS, FAIL, REFUSED, SKIPPED, UNTESTED = "✓", "**FAIL**", "refused", "skipped", "·"
 LEGEND = (
-    f"{PASS} all tests of it passed, {REFUSED}: an error in words (below), {ABSENT}: this ComfyUI "
-    f"has no such model, {UNTESTED} not tested there"
+    f"{PASS} all its tests that ran passed, {REFUSED}: an error in words (below), {UNTESTED} not "
+    "tested there."
 )
 _PLACE = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\s'\"\\/:,]+){2,}[\\/]([^\s'\"\\/:,]+)")
 
@@ -110,7 +110,7 @@ class Page:
         said = dict(report.user_properties)
         outcome = PASS if report.passed else FAIL
         if report.skipped:
-            outcome = ABSENT
+            outcome = SKIPPED
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "expected"
             self.skips[_without_places(str(reason).removeprefix("Skipped: "))] += 1
         elif "in words" in said:
@@ -144,19 +144,27 @@ class Page:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(self.counts.items()))
         lines = [f"- {name}: {value}" for name, value in facts]
         lines += [f"- tests: {counts}; {datetime.date.today().isoformat()}", ""]
-        lines += [*self._table(), "", LEGEND + "."]
-        said = [f"{text} (x{n})" for text, n in self.sentences.items()]
-        skips = [f"{text} (x{n})" for text, n in self.skips.most_common()]
+        absent = self._absent()
+        lines += [*self._table(absent), "", LEGEND]
+        if absent:
+            lines[-1] += f" Absent in this ComfyUI: {', '.join(absent)}."
         for title, found in (
-            ("Failed", self.failures), ("Refused", said), ("Skipped, and why", skips),
-        ):  # fmt: skip
+            ("Failed", self.failures),
+            ("Refused", _counted(self.sentences)),
+            ("Skipped, and why", _counted(self.skips)),
+        ):
             if found:
                 lines += ["", f"{title}:", "", *(f"- {text}" for text in found)]
         return "\n".join(lines) + "\n"
 
-    def _table(self) -> list[str]:
+    def _absent(self) -> list[str]:
+        """Families of which no test ran: this ComfyUI has no such model."""
+        ran = {family for (family, _), cell in self.cells.items() if set(cell) != {SKIPPED}}
+        return sorted({family for family, _ in self.cells} - ran, key=str.casefold)
+
+    def _table(self, absent: list[str]) -> list[str]:
         columns = list(dict.fromkeys(invariant for _, invariant in self.cells))
-        families = list(dict.fromkeys(family for family, _ in self.cells))
+        families = dict.fromkeys(family for family, _ in self.cells if family not in absent)
         rows = [f"| family | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
         for family in sorted(families, key=str.casefold):
             cells = (self._cell(family, column) for column in columns)
@@ -164,13 +172,14 @@ class Page:
         return rows
 
     def _cell(self, family: str, invariant: str) -> str:
-        """The worst of what its tests did; a skipped one counts where none ran."""
+        """The worst of what its tests did."""
         outcomes = self.cells.get((family, invariant), ())
-        whole = (o for (row, _), cell in self.cells.items() if row == family for o in cell)
-        for worst in (FAIL, REFUSED, PASS):
-            if worst in outcomes:
-                return worst
-        return ABSENT if outcomes and set(whole) == {ABSENT} else UNTESTED
+        found = (worst for worst in (FAIL, REFUSED, PASS) if worst in outcomes)
+        return next(found, UNTESTED)
+
+
+def _counted(texts: Counter[str]) -> list[str]:
+    return [text if n == 1 else f"{text} (x{n})" for text, n in texts.most_common()]
 
 
 def _without_places(text: str) -> str:

@@ -25,7 +25,8 @@ def versions() -> list[tuple[str, str]]:
     if os.environ.get(FRONT_END_VARIABLE):
         front_end += " (the browser's tests: another, by " + FRONT_END_VARIABLE + ")"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    release = "" if platform.system() == "Linux" else platform.release()  # which names a kernel
+    system = " ".join(filter(None, (platform.system(), release, platform.machine())))
     return [
         ("Regional DiT", comfyui_version(ROOT) + _commit(ROOT)),
         ("ComfyUI", comfyui_version(comfyui) + _commit(comfyui)),

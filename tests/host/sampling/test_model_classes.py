@@ -48,7 +48,7 @@ def test_refused_classes_say_why(name: str, record_property: Callable[..., None]
         find_family(bare(kind))
     said = str(error.value)
     assert name in said and REFUSED[name] in said
-    record_property("refused", said.split(" Patch DiT Cross-Attention supports")[0])
+    record_property("refused", f"{name}: {REFUSED[name]}")
 
 
 def test_a_class_that_nobody_has_seen_is_refused() -> None:
