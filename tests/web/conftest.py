@@ -137,6 +137,7 @@ def driver(
         pytest.skip(tools.missing)
     wanted = os.environ.get("REGIONAL_DIT_PICTURES")
     pictures = Path(wanted) if wanted else tmp_path_factory.mktemp("pictures")
+    pictures.mkdir(parents=True, exist_ok=True)
     running = Driver(tools, server.url, pictures)
     try:
         yield running
