@@ -89,7 +89,7 @@ export async function blueprints(stage, how) {
           widget.value = drawing;
           widget.callback?.(drawing);
         }
-        return { title: node.title, widgets: (node.widgets ?? []).map((w) => w.name) };
+        return { title: node.title };
       },
       /** @type {const} */ ([id, how.drawing]),
     );
