@@ -72,7 +72,7 @@ class Kandinsky5(CrossAttentionFamily):
             k = heads_first(module.to_key(text))
             return module.key_norm(k), heads_first(module.to_value(text))
 
-        def project(text: tuple[int, Hashable, torch.Tensor]) -> KeyValue:
+        def project(text: Any) -> KeyValue:  # row, key and states of `_texts_by_rows`
             return keys_and_values(refiner.refined(*text))
 
         def forward(
