@@ -78,8 +78,9 @@ export async function blueprints(stage, how) {
     const id = await insertBySearch(page, name);
     await settle(page, 1500);
     await page.screenshot({ path: `${stage.pictures}/blueprint_${name.replaceAll(/\W/g, "")}_${how.vue ? "vue" : "classic"}.png` });
-    found[name] = { listed: known.includes(name), id };
-    if (id === null) continue;
+    const isBlock = await page.evaluate((i) => Boolean(i !== null && globalThis.app.graph.getNodeById(i)?.subgraph), id);
+    found[name] = { listed: known.includes(name), id: isBlock ? id : null };
+    if (!isBlock) continue;
     const block = await page.evaluate(
       ([i, drawing]) => {
         const node = globalThis.app.graph.getNodeById(i);
@@ -110,7 +111,7 @@ export async function blueprints(stage, how) {
 export async function appMode(stage, how) {
   const page = await simpleWorkflow(stage, how);
   await settle(page, 1200);
-  const skip = page.getByText("Skip", { exact: true }); // the host's tour, shown once
+  const skip = page.getByText("Skip", { exact: true }).first(); // the host's tour, shown once
   if (await skip.isVisible()) await skip.click();
   await settle(page, 300);
   const fields = await page.evaluate(() => [...document.querySelectorAll("textarea")].filter((e) => e.offsetParent).map((e) => e.value));
