@@ -117,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
         "--search", type=float, metavar="MINUTES",
         help="for developers: try new random examples of every property, instead of the tests",
     )  # fmt: skip
+    add.add_argument(
+        "--compat", action="store_true",
+        help="only what every family of models must do in this ComfyUI, with a report for an issue",
+    )  # fmt: skip
     add.set_defaults(command=_test)
 
     add = commands.add_parser(
@@ -167,10 +171,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
-    found = prepare(options, with_tests=True)
+    of_tests = testing.COMPATIBILITY_NEEDS if options.compat else ()
+    found = prepare(options, with_tests=True, of_tests=of_tests)
     options.progress.line(f"Testing in ComfyUI in {found.comfyui}, {found.reason}.")
     if options.search is not None:
         return testing.search(found, options.progress, options.rest, options.search)
+    if options.compat:
+        rest = [*testing.COMPATIBILITY, *options.rest]
+        return testing.run(found, options.progress, rest, lint=False)
     return testing.run(found, options.progress, options.rest, lint=options.lint)
 
 

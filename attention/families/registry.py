@@ -15,6 +15,7 @@ from .hidream import HiDream
 from .hunyuan_dit import HunyuanDiT
 from .hunyuan_image import HunyuanImage
 from .hunyuan_video import HunyuanVideo15
+from .kandinsky import Kandinsky5
 from .krea2 import Krea2
 from .longcat import LongCatImage
 from .ltxav import LTXAV
@@ -38,6 +39,7 @@ FAMILIES: tuple[Family, ...] = (
     Cosmos1(),
     LTXV(),
     LTXAV(),
+    Kandinsky5(),
     Flux(),
     SD3(),
     AuraFlow(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from ..environment import choice as environment
@@ -52,7 +53,9 @@ def server_options() -> argparse.ArgumentParser:
     return parser
 
 
-def prepare(options: argparse.Namespace, with_tests: bool = False) -> Environment:
+def prepare(
+    options: argparse.Namespace, with_tests: bool = False, of_tests: Collection[str] = ()
+) -> Environment:
     """The environment that the host options name."""
     return environment.prepare(
         options.comfyui,
@@ -60,6 +63,7 @@ def prepare(options: argparse.Namespace, with_tests: bool = False) -> Environmen
         options.progress,
         torch_index=options.torch_index,
         with_tests=with_tests,
+        of_tests=of_tests,
     )
 
 

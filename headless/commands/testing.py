@@ -13,19 +13,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ..environment import browser
 from ..environment.choice import Environment
 from ..errors import FAILED, UsageError
-from ..paths import ROOT
+from ..paths import OUTPUT, ROOT
 from ..process import ended_on_exit, run_child, start_in_group
 from ..progress import Progress, human_seconds
+from .doctor import comfyui_version
 
 _MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
 # What cannot be spread: a debugger, and options that say how to spread.
 _NOT_SPREAD = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no")
+COMPATIBILITY_NEEDS = ("pytest", "hypothesis")  # of the test packages
+# What every family has, which the compatibility report tables; an old host lacks some modules.
+COMPATIBILITY = (
+    "-m", "invariant or refusal", "--continue-on-collection-errors", "tests/host",
+)  # fmt: skip
 
 
 def run(
     environment: Environment, progress: Progress, arguments: Sequence[str], *, lint: bool = True
 ) -> int:
     """Run ruff, then pytest with ``arguments`` and pyright beside it; return the exit code.
+
+    Where families of models are tested, a compatibility report is printed and written to output/.
 
     All of them run whatever the others said. What pyright found comes on stderr after pytest's
     closing line, which stays the last one of stdout.
@@ -52,7 +60,8 @@ def run(
         paths = [str(ROOT / "tests"), *paths]
     if not names_tests or any(_needs_browser(arg) for arg in arguments):
         variables.update(browser.prepare(environment.python, progress).variables())
-    command = [*_pytest(environment), *_spread(environment, progress, arguments, variables), *paths]
+    spread = _spread(environment, progress, arguments, variables)
+    command = [*_pytest(environment), *spread, *_compatibility(environment), *paths]
     if not lint:
         return run_child(command, cwd=environment.comfyui, env=variables)
     progress.line("pyright, beside the tests; what it finds is told after them")
@@ -121,6 +130,13 @@ def search(
 def _pytest(environment: Environment) -> list[str]:
     options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     return [str(environment.python), "-m", "pytest", *options]
+
+
+def _compatibility(environment: Environment) -> list[str]:
+    """Options that let pytest write what the tests say of this ComfyUI."""
+    name = f"compatibility-{comfyui_version(environment.comfyui)}.md"
+    options = ["-o", "pythonpath=tests", "-p", "compatibility"]  # a path of pyproject's folder
+    return [*options, "--compatibility-report", str(OUTPUT / name)]
 
 
 def _spread(

@@ -28,6 +28,8 @@ CHROMIUM_VARIABLE = "REGIONAL_DIT_CHROMIUM"
 NODE_VARIABLE = "REGIONAL_DIT_NODE"
 MODULES_VARIABLE = "REGIONAL_DIT_NODE_MODULES"
 MISSING_VARIABLE = "REGIONAL_DIT_NO_BROWSER"
+# A folder with another front end than ComfyUI's own, as in comfyui_frontend_package/static.
+FRONT_END_VARIABLE = "REGIONAL_DIT_FRONT_END"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FIND_NODE = (

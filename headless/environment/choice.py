@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,8 +91,16 @@ def prepare(
     *,
     torch_index: str | None = None,
     with_tests: bool = False,
+    of_tests: Collection[str] = (),
 ) -> Environment:
     """Find or install a ComfyUI and see to it that the Python packages it needs are there.
+
+    Args:
+        comfyui, python: as ``find`` has them.
+        progress: where an install is shown.
+        torch_index: package index for torch when it is installed.
+        with_tests: the packages of the tests as well.
+        of_tests: only these of them, by project, where the environment is the user's own.
 
     Raises:
         InstallError: something is missing in a ComfyUI of the user's own (it is never changed), or
@@ -110,7 +119,8 @@ def prepare(
         )
     wanted = pins.pack_requirements(ROOT)
     if with_tests:
-        wanted += pins.test_requirements(ROOT)
+        lines = pins.test_requirements(ROOT)
+        wanted += [x for x in lines if not of_tests or pins.requirement_name(x) in of_tests]
     missing = missing_requirements(found.python, wanted)
     if missing:
         quoted = " ".join(f'"{line}"' for line in missing)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 from regional_dit.headless import process
-from regional_dit.headless.commands import testing
+from regional_dit.headless.commands import doctor, testing
 from regional_dit.headless.environment.choice import Environment
 from regional_dit.headless.progress import Progress
 
@@ -37,6 +37,22 @@ def test_each_check_decides_the_exit_code(
     lines = said.getvalue().splitlines()
     assert any(line.endswith(f"é {types} errors") for line in lines)
     assert (lines[-1] == "error: pyright found faults, listed above.") == bool(types)
+
+
+def test_compatibility_is_tested_by_itself_and_written(
+    environment: Environment, quiet: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests of families alone, without the browser; the report is named by the ComfyUI."""
+    ran: list[Sequence[str]] = []
+    monkeypatch.setattr(testing, "run_child", lambda command, **_: ran.append(command) or 0)
+    assert testing.run(environment, quiet, [*testing.COMPATIBILITY, "--pdb"], lint=False) == 0
+    (command,) = ran
+    assert command[command.index("--compatibility-report") + 1].endswith(
+        f"compatibility-{doctor.comfyui_version(environment.comfyui)}.md"
+    )
+    places = [part for part in command if part.startswith(str(testing.ROOT / "tests"))]
+    assert places == [str(testing.ROOT / "tests" / "host")]
+    assert command[command.index("-m", 2) + 1] == "invariant or refusal"
 
 
 def test_types_end_with_the_tests(

@@ -5,11 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from compatibility import MARKS
 
 torch.set_num_threads(1)  # tiny models: a second thread only waits
 # For the helpers beside this file, which each test module imports by itself: an older host lacks
 # some models, and then only the tests of those fail to import.
 sys.path.append(str(Path(__file__).parent))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks of the compatibility report, also where no report is wanted."""
+    for text in MARKS.values():
+        config.addinivalue_line("markers", text)
 
 
 @pytest.fixture(scope="module")

@@ -49,12 +49,13 @@ REFUSED = {
     "HunyuanVideo 1.5": "single_blocks.0.linear1",
     "LTX-2": "transformer_blocks.0.audio_attn1.to_q",
     "Anima": "llm_adapter.in_proj",
+    "Kandinsky 5": "visual_transformer_blocks.0.self_attention.to_query",
 }
 
 TINY: dict[str, Any] = {
     name: tiny
     for name, tiny in {"HunyuanDiT": HunyuanTiny(), **JOINT, **CROSS}.items()
-    if name not in REFUSED and name not in ("anima", "ltx2", "ltx2.3")
+    if name not in REFUSED and getattr(tiny, "family", "") not in REFUSED
 }
 
 

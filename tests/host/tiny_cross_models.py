@@ -263,5 +263,34 @@ def ltxav_raw(seed: int, tokens: int) -> dict[str, Any]:
     return {"unprocessed_ltxav_embeds": True}
 
 
+def kandinsky5(kind: str = "Kandinsky5", channels: int = 33) -> Build:
+    """Videos: beside the noise come 16 channels of a picture and one of its mask."""
+    if not hasattr(comfy.supported_models, kind):
+        pytest.skip("no Kandinsky 5 in this ComfyUI")
+    config = getattr(comfy.supported_models, kind)(
+        {
+            "image_model": "kandinsky5",
+            "visual_embed_dim": channels * 4,
+            "in_text_dim": 40,
+            "in_text_dim2": 32,
+            "time_dim": 32,
+            "model_dim": 48,
+            "ff_dim": 64,
+            "num_text_blocks": 2,
+            "num_visual_blocks": 3,
+            "axes_dims": (4, 6, 6),
+        }
+    )
+    return config, getattr(comfy.model_base, kind), {}
+
+
+def kandinsky5_image() -> Build:
+    return kandinsky5("Kandinsky5Image", 16)
+
+
+def kandinsky5_pooled(seed: int, tokens: int) -> dict[str, Any]:
+    return {"pooled_output": torch.randn(1, 32, generator=torch.Generator().manual_seed(99))}
+
+
 def sdxl_pooled(seed: int, tokens: int) -> dict[str, Any]:
     return {"pooled_output": torch.randn(1, 1280, generator=torch.Generator().manual_seed(99))}

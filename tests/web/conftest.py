@@ -54,13 +54,19 @@ def tools() -> browser.WebTools:
 
 @pytest.fixture(scope="session")
 def server(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose base folder also holds nodes that older hosts lack."""
+    """A server whose base folder also holds nodes that older hosts lack.
+
+    ``REGIONAL_DIT_FRONT_END`` names the folder of another front end than the one installed.
+    """
     base = tmp_path_factory.mktemp("web")
     packs = base / "custom_nodes"
     packs.mkdir()
     shutil.copyfile(HERE / "probe_nodes.py", packs / "probe_nodes.py")
     environment = Environment(comfyui, Path(sys.executable), "for the tests", managed=False)
-    with Server(environment, Progress(io.StringIO()), base=base, cpu=True) as running:
+    front_end = os.environ.get(browser.FRONT_END_VARIABLE)
+    extra = ["--front-end-root", front_end] if front_end else []
+    quiet = Progress(io.StringIO())
+    with Server(environment, quiet, base=base, cpu=True, extra=extra) as running:
         yield running
 
 
@@ -132,6 +138,7 @@ def driver(
         pytest.skip(tools.missing)
     wanted = os.environ.get("REGIONAL_DIT_PICTURES")
     pictures = Path(wanted) if wanted else tmp_path_factory.mktemp("pictures")
+    pictures.mkdir(parents=True, exist_ok=True)
     running = Driver(tools, server.url, pictures)
     try:
         yield running

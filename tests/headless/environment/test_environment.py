@@ -82,6 +82,25 @@ def test_own_comfyui_is_never_changed(
         environment.prepare(None, None, quiet)
 
 
+@pytest.mark.parametrize(
+    ("of_tests", "missing"), [((), "nothing-y"), (("pytest",), "")], ids=["all", "some"]
+)
+def test_some_of_the_test_packages_are_enough_for_some_tests(
+    environment_here: Environment, quiet: Progress, monkeypatch: pytest.MonkeyPatch,
+    of_tests: tuple[str, ...], missing: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(environment, "find", lambda *_: environment_here)
+    monkeypatch.setattr(environment.pins, "pack_requirements", lambda _root: [])
+    lines = ["pytest>=8", "nothing-y>=1"]
+    monkeypatch.setattr(environment.pins, "test_requirements", lambda _root: lines)
+    if missing:
+        with pytest.raises(InstallError, match=missing):
+            environment.prepare(None, None, quiet, with_tests=True, of_tests=of_tests)
+        return
+    found = environment.prepare(None, None, quiet, with_tests=True, of_tests=of_tests)
+    assert found is environment_here
+
+
 def test_python_that_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="does not run"):
         packages.ask(tmp_path / "nothing", "print(1)")

@@ -78,6 +78,7 @@ def case(request):
     return Case(request.param)
 
 
+@pytest.mark.invariant("found")
 def test_the_family_is_found(case):
     base = case.model.model
     family = find_family(base)
@@ -86,11 +87,13 @@ def test_the_family_is_found(case):
     assert base.diffusion_model.get_submodule(case.tiny.attention) is case.attention(0)
 
 
+@pytest.mark.invariant("inert when empty")
 @pytest.mark.parametrize("noop", [{"layers": ()}, {"percent": (0.5, 0.5)}], ids=["layers", "time"])
 def test_empty_ranges_are_bit_exact(case, noop):
     assert torch.equal(case.regional(case.patched(**noop)), case.stock)
 
 
+@pytest.mark.invariant("acts, no trace")
 def test_regions_act_and_leave_nothing_behind(case):
     patch = case.patched()
     out = case.regional(patch, steps=2)
@@ -101,12 +104,14 @@ def test_regions_act_and_leave_nothing_behind(case):
     assert torch.equal(case.regional(case.model), case.stock)
 
 
+@pytest.mark.invariant("own prompt")
 def test_one_full_region_is_the_stock_run_with_its_prompt(case):
     wanted = case.run(case.model, LEFT)
     assert_close(case.regional(case.patched([LEFT], rule=Couple(0.0))), wanted)
     assert (wanted - case.stock).abs().max() > 0.01
 
 
+@pytest.mark.invariant("same prompt")
 @pytest.mark.parametrize("rule", [Couple(0.3), Joint(0.3)], ids=["mix", "merge"])
 def test_soft_overlapping_masks_with_the_base_prompt_are_stock(case, rule):
     ramp = torch.linspace(0, 1, 96)[None].repeat(128, 1)
@@ -115,6 +120,7 @@ def test_soft_overlapping_masks_with_the_base_prompt_are_stock(case, rule):
     assert_close(out, case.stock)
 
 
+@pytest.mark.invariant("acts, no trace")
 @pytest.mark.parametrize(
     "rule", [RPG(), LaRender(), Omost(), Dense(), RCACLiteral()], ids=lambda r: r.name
 )
@@ -124,12 +130,14 @@ def test_every_rule_acts(case, rule):
     assert (out - case.stock).abs().max() > 1e-3
 
 
+@pytest.mark.invariant("negative exact")
 def test_negative_rows_are_bit_exact(case):
     before = first_call(case.model, lambda spy: case.run(spy, batch=2))
     after = first_call(case.patched(), lambda spy: case.regional(spy, batch=2))
     assert_only_positive_rows_differ(before, after)
 
 
+@pytest.mark.invariant("batches")
 def test_batch_rows_equal_single_runs(case):
     patch = case.patched()
     noise = torch.randn(2, *case.tiny.latent, generator=torch.Generator().manual_seed(5))
@@ -139,6 +147,7 @@ def test_batch_rows_equal_single_runs(case):
         assert_close(both[row : row + 1], alone)
 
 
+@pytest.mark.invariant("lengths and sizes")
 def test_cfg_one_and_prompts_of_uneven_length(case):
     n = case.tiny.length
     patch = case.patched(lengths=[n, 2 * n])
@@ -148,6 +157,7 @@ def test_cfg_one_and_prompts_of_uneven_length(case):
     assert case.regional(patch, negative=longer).isfinite().all()
 
 
+@pytest.mark.invariant("weights")
 def test_weight_patches_reach_regional_keys(case):
     name = f"{case.tiny.attention}.{case.tiny.key}.weight"
     weight = case.model.model.diffusion_model.get_parameter(name)
@@ -164,6 +174,7 @@ def test_weight_patches_reach_regional_keys(case):
     assert (wanted - case.run(case.model, LEFT)).abs().max() > 1e-3
 
 
+@pytest.mark.invariant("weights")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn], ids=str)
 def test_the_patch_adds_no_more_rounding_than_the_precision_costs_stock(case, dtype):
     low = case.tiny.model(dtype=dtype)
@@ -174,6 +185,7 @@ def test_the_patch_adds_no_more_rounding_than_the_precision_costs_stock(case, dt
     assert out.isfinite().all() and (out - exact).abs().max() < 4 * cost
 
 
+@pytest.mark.invariant("refuses others")
 def test_prompts_of_another_model_are_refused(case):
     states = torch.zeros(1, 7, case.tiny.text_width + 8)
     wrong = text_from_conditioning([[states, {}]], "region 1")
@@ -257,6 +269,7 @@ def restated(case: Case, size: tuple[int, ...], frames: tuple[float, float] | No
     return swapped(case, mixing, lambda: case.run(case.model, size=size))
 
 
+@pytest.mark.invariant("formula")
 @pytest.mark.parametrize("frames", [None, (0.0, 0.5)], ids=["always", "first half"])
 @pytest.mark.parametrize("odd", [False, True], ids=["even", "odd"])
 def test_patch_equals_the_published_formula(case, odd, frames):

@@ -21,6 +21,7 @@ from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from tiny_hunyuan import DEPTH, conditioning, run_ksampler, tiny_hunyuan
 
+FAMILY = "HunyuanDiT"
 # Rule, its layers, and the global prompt's share inside the regions.
 RULES = {
     "rcac": (RCAC(), tuple(range(RCAC().default_last_layer(DEPTH) + 1)), 0.0),
@@ -58,6 +59,7 @@ def restated_forward(texts, masks, base_ratio):
     return forward
 
 
+@pytest.mark.invariant("formula")
 @pytest.mark.parametrize("n", [2, 4, 9])
 @pytest.mark.parametrize("size", [(18, 12), (15, 11), (13, 18)])
 @pytest.mark.parametrize("batch", [1, 2])

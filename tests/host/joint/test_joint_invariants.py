@@ -73,18 +73,21 @@ def case(request):
     return Case(request.param)
 
 
+@pytest.mark.invariant("found")
 def test_the_family_is_found(case):
     family = find_family(case.model.model)
     assert family.name == (case.tiny.family or case.name)
     assert family.n_layers(case.model.model) == case.tiny.n_layers
 
 
+@pytest.mark.invariant("acts, no trace")
 def test_regions_change_the_picture(case):
     out = case.regional(case.patched())
     assert out.isfinite().all()
     assert (out - case.stock).abs().max() > 0.01
 
 
+@pytest.mark.invariant("inert when empty")
 @pytest.mark.parametrize(
     "noop",
     [
@@ -99,6 +102,7 @@ def test_empty_ranges_are_bit_exact(case, noop):
     assert torch.equal(case.regional(case.patched(**noop)), case.stock)
 
 
+@pytest.mark.invariant("acts, no trace")
 def test_nothing_is_left_behind(case):
     patched = case.patched()
     case.regional(patched)
@@ -108,10 +112,12 @@ def test_nothing_is_left_behind(case):
     assert torch.equal(case.run(case.model), case.stock)
 
 
+@pytest.mark.invariant("inert when empty")
 def test_marker_is_inert_without_the_patch(case):
     assert torch.equal(case.regional(case.model), case.stock)
 
 
+@pytest.mark.invariant("own prompt")
 def test_one_full_region_is_the_stock_run_with_its_prompt(case):
     wanted = case.run(case.model, LEFT)
     out = case.regional(case.patched([LEFT], rule=HARD))
@@ -119,12 +125,14 @@ def test_one_full_region_is_the_stock_run_with_its_prompt(case):
     torch.testing.assert_close(out, wanted, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("same prompt")
 @pytest.mark.parametrize("rule", [HARD, STRONG, Bind(1.0, 1.0, 1.0)])
 def test_full_regions_with_the_base_prompt_are_stock(case, rule):
     out = case.regional(case.patched([BASE, BASE], regions=EVERYWHERE, rule=rule))
     torch.testing.assert_close(out, case.stock, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("lengths and sizes")
 def test_prompts_of_uneven_length(case):
     uneven = case.patched([LEFT, RIGHT, 5], lengths=[4, 17, 9])
     out = case.regional(uneven)
@@ -134,12 +142,14 @@ def test_prompts_of_uneven_length(case):
     torch.testing.assert_close(one, wanted, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("negative exact")
 def test_negative_rows_are_bit_exact(case):
     before = first_call(case.model, case.run)
     after = first_call(case.patched(), case.regional)
     assert_only_positive_rows_differ(before, after)
 
 
+@pytest.mark.invariant("batches")
 def test_batch_rows_equal_the_runs_alone(case):
     patched = case.patched()
     together = case.regional(patched, batch=2)
@@ -147,6 +157,7 @@ def test_batch_rows_equal_the_runs_alone(case):
     torch.testing.assert_close(together[:1], alone, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("lengths and sizes")
 @pytest.mark.parametrize("size", [(15, 12), (17, 11), (9, 16)])
 def test_odd_sizes(case, size):
     height, width = size
@@ -157,6 +168,7 @@ def test_odd_sizes(case, size):
     assert case.regional(case.patched(), height=height, width=width).isfinite().all()
 
 
+@pytest.mark.invariant("lengths and sizes")
 def test_cfg_one_and_unequal_negative(case):
     patched = case.patched()
     assert case.regional(patched, cfg=1.0).isfinite().all()
@@ -165,6 +177,7 @@ def test_cfg_one_and_unequal_negative(case):
     assert apart.isfinite().all()
 
 
+@pytest.mark.invariant("same prompt")
 @pytest.mark.parametrize("layers", [(0,), (2, 3), (4, 5)])
 def test_the_base_prompt_in_any_layers_is_stock(case, layers):
     out = case.regional(case.patched([BASE, BASE], regions=EVERYWHERE, layers=layers))
@@ -172,6 +185,7 @@ def test_the_base_prompt_in_any_layers_is_stock(case, layers):
     assert (case.regional(case.patched(layers=layers)) - case.stock).abs().max() > 1e-3
 
 
+@pytest.mark.invariant("lengths and sizes")
 def test_soft_overlapping_and_uncovered_masks_are_finite(case):
     ramp = torch.linspace(0, 1, 48)[None].repeat(64, 1)
     hole = torch.zeros(64, 48)
@@ -180,6 +194,7 @@ def test_soft_overlapping_and_uncovered_masks_are_finite(case):
     assert case.regional(case.patched(regions=masks)).isfinite().all()
 
 
+@pytest.mark.invariant("acts, no trace")
 def test_two_patches_in_a_row(case):
     """Disjoint layers, other prompts: finite, and unlike either alone; the first in all layers
     below a second in all layers changes nothing."""
@@ -196,11 +211,13 @@ def test_two_patches_in_a_row(case):
     )
 
 
+@pytest.mark.invariant("refuses others")
 def test_a_rule_of_the_other_kind_is_refused(case):
     with pytest.raises(RegionalError, match=r"cross-attention.*joint attention"):
         case.patched(rule=Couple(0.3))
 
 
+@pytest.mark.invariant("refuses others")
 def test_text_of_another_model_is_refused(case):
     prompts = case.prompts([LEFT, RIGHT])
     wrong = [{**text, "cross_attn": text["cross_attn"][..., :-1]} for text in prompts.texts]

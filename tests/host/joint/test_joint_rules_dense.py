@@ -23,6 +23,7 @@ RULES: dict[str, Rule] = {
 }
 
 
+@pytest.mark.invariant("formula")
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("name", list(TINY))
 def test_whole_samplings_equal_full_score_matrices(monkeypatch, record_property, name, rule):

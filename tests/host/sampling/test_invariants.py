@@ -14,12 +14,16 @@ from regional_dit.attention.rules import RCAC, Couple
 from regional_models import BASE, LEFT, NEGATIVE, is_pristine, patched, positive
 from tiny_hunyuan import DEPTH, conditioning, run_ksampler
 
+FAMILY = "HunyuanDiT"
 
+
+@pytest.mark.invariant("acts, no trace")
 def test_regions_change_the_picture(stock, regional):
     assert regional.isfinite().all()
     assert (regional - stock).abs().max() > 0.1
 
 
+@pytest.mark.invariant("inert when empty")
 @pytest.mark.parametrize(
     "noop",
     [
@@ -34,16 +38,19 @@ def test_empty_ranges_are_bit_exact(model, stock, noop):
     assert torch.equal(out, stock)
 
 
+@pytest.mark.invariant("inert when empty")
 def test_marker_is_inert_without_the_patch(model, stock):
     assert torch.equal(run_ksampler(model, positive(), conditioning(NEGATIVE)), stock)
 
 
+@pytest.mark.invariant("acts, no trace")
 def test_original_model_is_untouched(model, stock, regional):
     assert is_pristine(model)
     assert model.model_options == {"transformer_options": {}}
     assert torch.equal(run_ksampler(model, conditioning(BASE), conditioning(NEGATIVE)), stock)
 
 
+@pytest.mark.invariant("same prompt")
 @pytest.mark.parametrize("base_ratio", [0.0, 0.3, 1.0])
 def test_one_full_region_with_the_base_prompt_is_stock(model, stock, base_ratio):
     one = patched(model, [BASE], rule=Couple(base_ratio))
@@ -51,6 +58,7 @@ def test_one_full_region_with_the_base_prompt_is_stock(model, stock, base_ratio)
     torch.testing.assert_close(out, stock, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("same prompt")
 def test_soft_and_overlapping_masks_with_the_base_prompt_are_stock(model, stock):
     ramp = torch.linspace(0, 1, 96)[None].repeat(128, 1)
     masks = RegionSet.from_masks([ramp, 1 - ramp, torch.full((128, 96), 0.5)])
@@ -60,6 +68,7 @@ def test_soft_and_overlapping_masks_with_the_base_prompt_are_stock(model, stock)
     torch.testing.assert_close(out, stock, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("own prompt")
 def test_one_full_region_is_the_run_with_its_prompt_but_for_the_global_vector(model):
     """Text states of the region everywhere; only the pooled mT5 vector stays the global one."""
     one = run_ksampler(patched(model, [LEFT], rule=Couple(0.0)), positive(), conditioning(NEGATIVE))
@@ -81,6 +90,7 @@ def test_one_full_region_is_the_run_with_its_prompt_but_for_the_global_vector(mo
     torch.testing.assert_close(one, out, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("negative exact")
 @pytest.mark.parametrize("batch", [1, 3])
 def test_negative_rows_are_bit_exact(model, batch):
     def run(spy):
@@ -89,6 +99,7 @@ def test_negative_rows_are_bit_exact(model, batch):
     assert_only_positive_rows_differ(first_call(model, run), first_call(patched(model), run))
 
 
+@pytest.mark.invariant("batches")
 def test_batch_rows_equal_single_runs(model):
     patch = patched(model)
     noise = torch.randn(3, 4, 16, 12, generator=torch.Generator().manual_seed(5))
@@ -98,6 +109,7 @@ def test_batch_rows_equal_single_runs(model):
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.invariant("lengths and sizes")
 @pytest.mark.parametrize("size", [(15, 11), (16, 11), (9, 16), (2, 2), (1, 3)])
 def test_odd_latents(model, size):
     out = run_ksampler(
@@ -106,6 +118,7 @@ def test_odd_latents(model, size):
     assert out.shape[-2:] == size and out.isfinite().all()
 
 
+@pytest.mark.invariant("lengths and sizes")
 def test_cfg_one_runs_the_regional_rows_alone(model, stock):
     stock_cfg1 = run_ksampler(model, conditioning(BASE), conditioning(NEGATIVE), cfg=1.0)
     out = run_ksampler(patched(model), positive(), conditioning(NEGATIVE), cfg=1.0)
@@ -114,6 +127,7 @@ def test_cfg_one_runs_the_regional_rows_alone(model, stock):
     assert torch.equal(noop, stock_cfg1)
 
 
+@pytest.mark.invariant("lengths and sizes")
 def test_cond_and_uncond_in_separate_calls(model, regional):
     """A longer negative keeps ComfyUI from batching the two."""
     long_negative = conditioning(NEGATIVE)
@@ -128,6 +142,7 @@ def test_cond_and_uncond_in_separate_calls(model, regional):
     assert outs[0].isfinite().all()
 
 
+@pytest.mark.invariant("acts, no trace")
 def test_interrupt_leaves_nothing_behind(model, stock):
     patch = patched(model)
     calls = []
@@ -158,6 +173,7 @@ def test_interrupt_leaves_nothing_behind(model, stock):
     assert torch.equal(run_ksampler(model, conditioning(BASE), conditioning(NEGATIVE)), stock)
 
 
+@pytest.mark.invariant("refuses others")
 def test_a_positive_without_regions_is_an_error(model):
     with pytest.raises(PromptError, match="positive"):
         run_ksampler(patched(model), conditioning(BASE), conditioning(NEGATIVE))

@@ -7,6 +7,7 @@ prompts on the wrong tokens (SCAIL's reference frame, for instance).
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import comfy.model_base
@@ -37,14 +38,17 @@ def test_derived_classes_are_known(kind: Any) -> None:
     )
 
 
+@pytest.mark.refusal
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_refused_classes_say_why(name: str) -> None:
+def test_refused_classes_say_why(name: str, record_property: Callable[..., None]) -> None:
     kind = getattr(comfy.model_base, name, None)
     if kind is None:
         pytest.skip("this host has no such model")
     with pytest.raises(UnsupportedModelError) as error:
         find_family(bare(kind))
-    assert name in str(error.value) and REFUSED[name] in str(error.value)
+    said = str(error.value)
+    assert name in said and REFUSED[name] in said
+    record_property("refused", f"{name}: {REFUSED[name]}")
 
 
 def test_a_class_that_nobody_has_seen_is_refused() -> None:

@@ -143,6 +143,6 @@ def test_what_cannot_be_routed_is_refused_by_name():
 
 @pytest.mark.parametrize("family", REFUSED)
 def test_families_without_known_places_are_refused(family):
-    kind = "cross" if family in ("LTX-2", "Anima") else "joint"
+    kind = "cross" if family in ("LTX-2", "Anima", "Kandinsky 5") else "joint"
     with pytest.raises(RegionalError, match=f"of {family}, of which is not known where"):
         stream_of(family, kind, REFUSED[family])

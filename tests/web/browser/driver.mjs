@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
 import * as access from "./scenarios_access.mjs";
+import * as blocks from "./scenarios_blocks.mjs";
 import * as editing from "./scenarios_editing.mjs";
 import * as graph from "./scenarios_graph.mjs";
 import * as pictures from "./scenarios_pictures.mjs";
@@ -12,7 +13,7 @@ import * as running from "./scenarios_running.mjs";
 const modules = process.env.REGIONAL_DIT_NODE_MODULES ?? "";
 const { chromium } = createRequire(path.join(modules, "x.js"))("playwright-core");
 /** @type {Record<string, (stage: any, args: any) => Promise<unknown>>} */
-const SCENARIOS = { ...access, ...editing, ...graph, ...running, ...pictures };
+const SCENARIOS = { ...access, ...blocks, ...editing, ...graph, ...running, ...pictures };
 
 const browser = await chromium.launch({
   executablePath: process.env.REGIONAL_DIT_CHROMIUM,

@@ -27,7 +27,8 @@ export async function dropped(stage, how) {
       return {
         prompt: output,
         dialogs: seen.map((e) => /** @type {HTMLElement} */ (e).innerText.slice(0, 200)),
-        unknown: globalThis.app.graph._nodes.filter((n) => n.has_errors || !globalThis.LiteGraph.registered_node_types[n.type]).map((n) => n.type),
+        // The newest front end marks nodes whose model or picture is not there with errors, too.
+        unknown: globalThis.app.graph._nodes.filter((n) => (n.has_errors && !/Load/.test(n.type)) || !globalThis.LiteGraph.registered_node_types[n.type]).map((n) => n.type),
         small,
       };
     });

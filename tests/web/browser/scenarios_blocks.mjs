@@ -1,0 +1,159 @@
+// Outlines in the editor, and what the host makes of whole pieces: blueprints, an app, sockets that grow.
+
+import { readFile } from "node:fs/promises";
+import { addNode, connect, dropFile, openComfy, run, settle, view } from "./comfy.mjs";
+import { oneEditor } from "./scenarios_editing.mjs";
+
+/** @typedef {import("./comfy.mjs").Stage} Stage */
+
+/** A lasso around a triangle, then a polygon that Enter closes. @param {Stage} stage @param {{vue: boolean}} how */
+export async function outlines(stage, how) {
+  const { page, editor } = await oneEditor(stage, how);
+  const along = async (/** @type {[number, number][]} */ path, /** @type {(x: number, y: number) => Promise<void>} */ act) => {
+    for (const [x, y] of path) {
+      const p = await editor.at(x, y);
+      await act(p.x, p.y);
+    }
+  };
+  await editor.press("lasso");
+  const start = await editor.at(0.1, 0.1);
+  await page.mouse.move(start.x, start.y);
+  await page.mouse.down();
+  await along([[0.5, 0.1], [0.1, 0.5]], (x, y) => page.mouse.move(x, y, { steps: 6 }));
+  await page.mouse.up();
+  await settle(page, 60);
+  await page.keyboard.type("a lasso");
+  const lasso = await editor.plan();
+
+  await editor.press("select");
+  await editor.click(0.9, 0.95);
+  await editor.press("polygon");
+  const corners = /** @type {[number, number][]} */ ([[0.6, 0.2], [0.9, 0.2], [0.9, 0.5]]);
+  await along(corners, (x, y) => page.mouse.click(x, y));
+  await settle(page, 60);
+  const open = await editor.plan();
+  await page.screenshot({ path: `${stage.pictures}/outlines_${how.vue ? "vue" : "classic"}.png` });
+  await page.keyboard.press("Enter");
+  await settle(page, 60);
+  const byEnter = await editor.plan();
+  return { lasso, open: open.regions.length, byEnter };
+}
+
+/** The host's search for nodes, as a person opens it on an empty place. @param {import("playwright-core").Page} page @param {string} name */
+async function insertBySearch(page, name) {
+  const ids = () => page.evaluate(() => globalThis.app.graph._nodes.map((n) => n.id));
+  const before = await ids();
+  await page.mouse.dblclick(1000, 1150);
+  await settle(page, 500);
+  await page.keyboard.type(name);
+  await settle(page, 900);
+  await page.keyboard.press("Enter");
+  await settle(page, 600);
+  await page.mouse.click(1000, 1150); // newer front ends let the new node hang on the pointer until then
+  await settle(page, 400);
+  return (await ids()).find((id) => !before.includes(id)) ?? null;
+}
+
+/** The shipped workflow of one node, with few steps. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number}} how */
+async function simpleWorkflow(stage, how) {
+  const { page } = await openComfy(stage, { ...how, width: 1800, height: 1300 });
+  await dropFile(page, how.workflow.split("/").pop() ?? "", "application/json", (await readFile(how.workflow)).toString("base64"));
+  await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3);
+  await settle(page, 600);
+  await page.evaluate((steps) => {
+    const sampler = globalThis.app.graph._nodes.find((n) => n.type === "KSampler");
+    sampler.widgets.find((w) => w.name === "steps").value = steps;
+  }, how.steps);
+  return page;
+}
+
+/** Blueprints put into a graph in the place of the node that they wrap, and run; a drawing is made inside. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number, names: string[], drawing: string}} how */
+export async function blueprints(stage, how) {
+  /** @type {Record<string, any>} */
+  const found = {};
+  const answer = await fetch(`${stage.url}/global_subgraphs`);
+  const known = answer.ok ? Object.values(await answer.json()).map((entry) => entry.name) : [];
+  for (const name of how.names) {
+    const page = await simpleWorkflow(stage, how);
+    const id = await insertBySearch(page, name);
+    await settle(page, 1500);
+    await page.screenshot({ path: `${stage.pictures}/blueprint_${name.replaceAll(/\W/g, "")}_${how.vue ? "vue" : "classic"}.png` });
+    const isBlock = await page.evaluate((i) => Boolean(i !== null && globalThis.app.graph.getNodeById(i)?.subgraph), id);
+    found[name] = { listed: known.includes(name), id: isBlock ? id : null };
+    if (!isBlock) continue;
+    const block = await page.evaluate(
+      ([i, drawing]) => {
+        const node = globalThis.app.graph.getNodeById(i);
+        const editor = node.subgraph?._nodes.find((n) => n.type === "RegionalDiT_RegionEditor");
+        const widget = editor?.widgets.find((w) => w.name === "plan_json");
+        if (widget) {
+          widget.value = drawing;
+          widget.callback?.(drawing);
+        }
+        return { title: node.title };
+      },
+      /** @type {const} */ ([id, how.drawing]),
+    );
+    const of = (/** @type {string} */ type) => page.evaluate((t) => globalThis.app.graph._nodes.find((n) => n.type === t).id, type);
+    const [loader, sampler] = [await of("RegionalDiT_DemoDiTLoader"), await of("KSampler")];
+    await connect(page, loader, "MODEL", id, "model");
+    await connect(page, loader, "CLIP", id, "clip");
+    for (const output of ["model", "positive", "negative"]) await connect(page, id, output, sampler, output);
+    const { output } = await page.evaluate(async () => globalThis.app.graphToPrompt());
+    const sent = Object.fromEntries(Object.values(output).map((n) => [n.class_type, n.inputs]));
+    const end = await run(page);
+    Object.assign(found[name], block, { sent, end: end.kind, detail: end.detail });
+  }
+  return found;
+}
+
+/** The app: what a person sees of it, and a run. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number}} how */
+export async function appMode(stage, how) {
+  const page = await simpleWorkflow(stage, how);
+  await settle(page, 1200);
+  const skip = page.getByText("Skip", { exact: true }).first(); // the host's tour, shown once
+  if (await skip.isVisible()) await skip.click();
+  await settle(page, 300);
+  const fields = await page.evaluate(() => [...document.querySelectorAll("textarea")].filter((e) => e.offsetParent).map((e) => e.value));
+  const text = await page.evaluate(() => document.body.innerText);
+  const graph = await page.evaluate(() => /** @type {HTMLElement | null} */ (document.querySelector("#graph-canvas"))?.offsetParent !== null);
+  const end = await run(page);
+  await settle(page, 800);
+  await page.screenshot({ path: `${stage.pictures}/app.png` });
+  const shown = await page.evaluate(() => [...document.querySelectorAll("img")].some((e) => e.offsetParent && /view\?/.test(e.src)));
+  // Back to a graph, for the scenarios that follow on this page.
+  await page.evaluate(() => globalThis.app.loadGraphData({ last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], config: {}, extra: {}, version: 0.4 }));
+  await settle(page, 600);
+  return { fields, text, graph, end: end.kind, detail: end.detail, shown };
+}
+
+/** Conditionings connected to sockets that grow, saved and loaded again. @param {Stage} stage @param {{vue: boolean}} how */
+export async function growing(stage, how) {
+  const { page } = await openComfy(stage, how);
+  await view(page, 0.8, [0, 0]);
+  const type = "RegionalDiT_AppendRegionConditioning";
+  const ends = [];
+  for (const y of [130, 330, 530]) ends.push(await addNode(page, "CLIPTextEncode", [60, y]));
+  const append = await addNode(page, type, [560, 130]);
+  const sockets = () => page.evaluate((i) => globalThis.app.graph._nodes.find((n) => n.type === i).inputs.map((x) => x.name), type);
+  const steps = [await sockets()];
+  await connect(page, ends[0], "CONDITIONING", append, "conditioning");
+  for (const [index, id] of ends.slice(1).entries()) {
+    const names = await sockets();
+    const next = names.find((name) => name.endsWith(`region${index}`));
+    if (!next) break;
+    await connect(page, id, "CONDITIONING", append, next);
+    await settle(page, 300);
+    steps.push(await sockets());
+  }
+  await page.screenshot({ path: `${stage.pictures}/growing_${how.vue ? "vue" : "classic"}.png` });
+  const prompt = async () => {
+    const { output } = await page.evaluate(async () => globalThis.app.graphToPrompt());
+    return output[String(append)].inputs;
+  };
+  const sent = await prompt();
+  const saved = await page.evaluate(() => JSON.stringify(globalThis.app.graph.serialize()));
+  await page.evaluate((text) => globalThis.app.loadGraphData(JSON.parse(text)), saved);
+  await settle(page, 600);
+  return { steps, sent, reloaded: await prompt(), after: await sockets() };
+}

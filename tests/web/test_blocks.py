@@ -1,0 +1,86 @@
+"""Outlines, blueprints, the app and growing sockets in a real browser, as a person meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Driver
+
+# One picture of each blueprint, of one step: that it runs is told, not what it shows.
+STEPS = 1
+DRAWING = {
+    "version": 1,
+    "global_prompt": "",
+    "regions": [
+        {"high_level": "a red circle", "box": [0, 0, 0.5, 1]},
+        {"high_level": "a blue square", "box": [0.5, 0, 1, 1]},
+    ],
+}
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"], scope="session")
+def test_lasso_and_polygon(driver: Driver, vue: bool) -> None:
+    """Triangles fill half of their boxes."""
+    found = driver.run("outlines", vue=vue)
+    (lasso,) = found["lasso"]["regions"]
+    assert lasso["high_level"] == "a lasso", "the prompt has the focus after an outline"
+    assert lasso["box"] == pytest.approx([0.1, 0.1, 0.5, 0.5], abs=0.02)
+    assert filled(lasso["mask"]) == pytest.approx(0.5, abs=0.03)
+    assert found["open"] == 1, "corners alone are no region yet"
+    _, polygon = found["byEnter"]["regions"]
+    assert polygon["box"] == pytest.approx([0.6, 0.2, 0.9, 0.5], abs=0.02)
+    assert filled(polygon["mask"]) == pytest.approx(0.5, abs=0.03)
+
+
+def filled(mask: dict[str, Any]) -> float:
+    """Share of a mask's cells that are set; its runs are of empty and set cells in turn."""
+    runs = [int(number) for number in mask["runs"].split()]
+    return sum(runs[1::2]) / (mask["width"] * mask["height"])
+
+
+def test_sockets_grow_and_are_kept(driver: Driver) -> None:
+    found = driver.run("growing", vue=False)
+    if len(found["steps"]) == 1:
+        pytest.skip("this host grows no sockets")
+    grown = [[name for name in step if name.startswith("more.")] for step in found["steps"]]
+    assert [len(names) for names in grown] == [1, 2, 3], "one free socket behind those in use"
+    assert set(found["sent"]) == {"conditioning", "more.region0", "more.region1"}
+    assert found["reloaded"] == found["sent"]
+    assert found["after"] == found["steps"][-1]
+
+
+def test_blueprints_are_found_and_run(driver: Driver, repo: Path) -> None:
+    names = sorted(path.stem for path in (repo / "subgraphs").glob("*.json"))
+    found = driver.run(
+        "blueprints",
+        vue=False,
+        workflow=str(repo / "workflows" / "simple_2_regions.json"),
+        names=names,
+        steps=STEPS,
+        drawing=json.dumps(DRAWING),
+    )
+    if not any(found[name]["listed"] for name in names):
+        pytest.skip("this host serves no blueprints of node packs")
+    if all(found[name]["id"] is None for name in names):
+        pytest.skip("the node search of this front end lists no blueprints of node packs")
+    for name in names:
+        block = found[name]
+        assert block["listed"] and block["title"] == name
+        assert block["end"] == "execution_success", (name, block["detail"])
+        assert "RegionalDiT_RegionalPrompt" in block["sent"]
+    drawn = found["Regional prompts (draw)"]["sent"]["RegionalDiT_RegionEditor"]
+    assert json.loads(drawn["plan_json"])["regions"][0]["high_level"] == "a red circle"
+
+
+def test_the_app_shows_its_fields_and_runs(driver: Driver, repo: Path) -> None:
+    workflow = repo / "workflows" / "simple_2_regions.app.json"
+    found = driver.run("appMode", vue=False, workflow=str(workflow), steps=STEPS)
+    assert found["end"] == "execution_success", found["detail"]
+    if found["graph"]:
+        pytest.skip("this front end has no app mode and shows the graph")
+    assert any("a red circle on black background @ left" in text for text in found["fields"])
+    assert "base_ratio" in found["text"] and found["shown"], "the picture is there"
