@@ -27,7 +27,7 @@ import host
 RUNS = ("by region", "both on the whole picture", "no LoRA")
 STRENGTH = {"striped": 0.9, "outlined": 1.0}
 NEGATIVE = {"striped": False, "outlined": True}
-"""Whether it also acts where the negative prompt is computed (by region; the loader always does)."""
+"""By region: whether it also acts where the negative prompt is computed, as the loader does."""
 
 
 class Scenes:

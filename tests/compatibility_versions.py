@@ -9,11 +9,10 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
 
 def versions() -> list[tuple[str, str]]:
     """Names and versions: the pack, ComfyUI, its front end, Python, torch, device, system."""
+    import torch  # here, not with the module: the process that hands out tests does without
     from regional_dit.headless.commands.doctor import comfyui_version
     from regional_dit.headless.environment.browser import FRONT_END_VARIABLE
     from regional_dit.headless.paths import ROOT

@@ -124,8 +124,8 @@ def test_an_override_of_another_pack_is_chained(case):
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_torch_compile_node(family, order):
-    """Backend "eager": the graph is captured, the kernels are PyTorch's own. It is not broken for the
-    regions, and captured once. One step, twice."""
+    """Backend "eager": the graph is captured, with PyTorch's own kernels. It is captured once, and
+    not broken for the regions. One step, twice."""
     case = shallow_case(family)
 
     def compiled(model: Any) -> Any:
