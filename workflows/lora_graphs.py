@@ -22,12 +22,20 @@ from ui_graph import Graph, Node
 
 
 @dataclass(frozen=True, slots=True)
+class LoraFile:
+    """A LoRA file with what it looks best with."""
+
+    name: str
+    strength: float
+    negative: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RegionLoras:
     """Two columns, with a prompt and a LoRA each."""
 
     prompts: tuple[str, str]
-    loras: tuple[str, str]
-    strength: float = 1.4
+    loras: tuple[LoraFile, LoraFile]
     size_px: int = 256
     base_ratio: float = 0.1
     steps: int = 40
@@ -83,22 +91,19 @@ def build_region_loras(schemas: Schemas, setting: RegionLoras) -> Graph:
 
 
 def _chain(graph: Graph, setting: RegionLoras, regions: tuple[str, str], where: str) -> Node:
-    first, second = setting.loras
-    node = graph.node(
-        "RegionalDiT_RegionLora",
-        f"Region LoRA, {where}",
-        inputs={"lora_name": first, "regions": regions[0], "strength": setting.strength},
-    )
-    return graph.node(
-        "RegionalDiT_RegionLora",
-        f"Region LoRA, {where}",
-        inputs={
-            "lora_name": second,
-            "regions": regions[1],
-            "strength": setting.strength,
-            "loras": node.out("loras"),
-        },
-    )
+    node = None
+    for lora, own in zip(setting.loras, regions, strict=True):
+        inputs = {
+            "lora_name": lora.name,
+            "regions": own,
+            "strength": lora.strength,
+            "negative": lora.negative,
+        }
+        if node is not None:
+            inputs["loras"] = node.out("loras")
+        node = graph.node("RegionalDiT_RegionLora", f"Region LoRA, {where}", inputs=inputs)
+    assert node is not None
+    return node
 
 
 LORAS = {
@@ -107,6 +112,6 @@ LORAS = {
             "a striped red circle on gray background",
             "an outlined blue square on gray background",
         ),
-        loras=("demo striped", "demo outlined"),
+        loras=(LoraFile("demo striped", 0.9, negative=False), LoraFile("demo outlined", 1.0)),
     ),
 }
