@@ -30,6 +30,7 @@ class Running(Protocol):
         scale: float | None,
     ) -> torch.Tensor:
         """What :func:`regional_attention` runs."""
+        ...
 
 
 class _Calls(threading.local):

@@ -52,7 +52,9 @@ def test_drawn_places_are_apart_and_inside(semantic):
 def test_every_method_of_the_main_group_exists(semantic):
     methods = semantic.semantic_methods
     assert all(methods.is_available(m) for m in methods.MAIN)
-    assert methods.DEFAULT in {m.name for m in methods.MAIN}
+    assert methods.DEFAULTS["hunyuan_dit"] in {m.name for m in methods.MAIN}
+    assert methods.DEFAULTS["flux"] in {m.name for m in methods.JOINT_ATTENTION}
+    assert all(methods.is_available(m) for group in methods.GROUPS.values() for m in group)
     assert [m.name for m in methods.find_methods(["window", "merged"])][-1] == "merged"
     with pytest.raises(SystemExit, match="no method 'nothing'"):
         methods.find_methods(["nothing"])
@@ -136,7 +138,8 @@ def test_differences_are_taken_scene_by_scene(semantic):
         + rows("merged", "W2", ours)  # equal in every scene: no spread at all
         + rows("merged", "H2", ours[::-1][:10])
         + rows("merged", "whole", ours)
-        + rows("joint", "W2", [1])
+        + rows("joint", "W2", [1]),
+        "couple-0.3",
     )
     same, other = found["merged"]["W2"], found["merged"]["H2"]
     assert same == {"difference": 0.0, "interval": [0.0, 0.0], "scenes": 20}

@@ -23,7 +23,7 @@ from regional_dit.headless.progress import Progress
 from regional_dit.headless.server.start import Server
 
 HERE = Path(__file__).parent
-SCENARIO_TIMEOUT_S = 150
+SCENARIO_TIMEOUT_S = 300
 ANSWER = "ANSWER "  # begins the lines of the driver that answer a request
 
 

@@ -177,7 +177,7 @@ def test_masks_of_lumina_prompts_do_what_they_do_in_the_host(masked):
     tokens out, which regional prompts cannot follow and say so."""
     case = shared_case("Lumina 2")
     tiny, model = case.tiny, case.model
-    mask = torch.ones(1, 11, dtype=torch.long)
+    mask = torch.ones(1, 11)  # float: PyTorch's attention takes no whole numbers, stock or patched
     mask[:, 7:] = 0
     of_region: dict[str, Any] = {"attention_mask": mask} if masked != "base" else {}
     of_base: dict[str, Any] = {"attention_mask": mask} if masked != "region" else {}

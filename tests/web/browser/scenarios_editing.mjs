@@ -171,7 +171,7 @@ export async function touch(stage, how) {
 /** Time on the main thread per event while a region is dragged among 64. @param {Stage} stage @param {{vue: boolean, painted: boolean}} how */
 export async function speed(stage, how) {
   const { page, editor } = await oneEditor(stage, { ...how, width: 1500, height: 1440, scale: 1 });
-  await page.evaluate((id) => globalThis.app.graph.getNodeById(id).setSize([1090, 1520]), editor.id);
+  await page.evaluate((id) => globalThis.app.graph.getNodeById(id).setSize([1090, 1560]), editor.id);
   await settle(page, 400);
   const regions = Array.from({ length: 64 }, (_, i) => {
     const x = (i % 8) / 8;
