@@ -96,7 +96,7 @@ def run(n: int, args: argparse.Namespace) -> dict[str, Any]:
             sentence, n, "offline", 0, 0.0, "", "", regions=regions
         )[0]
         regional, positive, negative = RegionalConditioning.execute(
-            clip, regions, "", args.global_prompt, "", "both", "", plan
+            clip, regions, "", args.global_prompt, "", "both", "", plan=plan
         ).args
         patched = PatchCrossAttention.execute(
             model, regional, 0, -1, 0.0, args.end_percent, args.base_ratio, rule

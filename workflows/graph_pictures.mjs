@@ -57,6 +57,8 @@ for (const { workflow, images, out } of jobs) {
   await dropFile(page, path.basename(workflow), "application/json", (await readFile(workflow)).toString("base64"));
   await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3);
   await settle(page, 800);
+  await page.keyboard.press("Escape"); // the offer to download models that are not here
+  await page.waitForFunction(() => ![...document.querySelectorAll(".p-dialog")].some((d) => d.checkVisibility()));
   const [left, top, width, height] = await page.evaluate(groupBounds);
   await page.setViewportSize({ width: Math.ceil(CORNER[0] + width + ROOM), height: Math.ceil(CORNER[1] + height + ROOM) });
   for (const [title, file] of Object.entries(images)) {

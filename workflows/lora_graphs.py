@@ -40,7 +40,7 @@ class RegionLoras:
     base_ratio: float = 0.1
     steps: int = 40
     cfg: float = 4.0
-    seed: int = 1
+    seed: int = 4
 
 
 def build_region_loras(schemas: Schemas, setting: RegionLoras) -> Graph:

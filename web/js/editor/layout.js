@@ -5,9 +5,9 @@ import { fit } from "./geometry.js";
 /** @typedef {import("./scene").Area} Area */
 
 const MARGIN_PX = 5;
-/** What every browser can hold in one canvas; some phones hold no more. */
-const MOST_PIXELS = 16_000_000;
 const MOST_SIDE = 8192;
+/** What every browser can hold in one canvas, less what rounding a side up adds; some phones hold no more. */
+const MOST_PIXELS = 16_000_000 - MOST_SIDE;
 /** Closer than this the canvas is enlarged, not drawn finer. */
 const MOST_ZOOM = 2;
 

@@ -44,6 +44,8 @@ export class Panel {
     this.negative = textarea("negative", t("negativeHint"), t("negative"));
     this.negative.classList.add("rdit-short");
     this.pictureFields = element("div", "rdit-panel", [this.global, this.negative]);
+    // One upon the other, so that the canvas keeps its size when the first stroke makes a region.
+    this.root = element("div", "rdit-panels", [this.regionFields, this.pictureFields]);
     /** What the tabs show, so that they are only made anew when needed. */
     this.shown = "";
   }

@@ -54,8 +54,11 @@ export const STYLE = `
 .rdit-editor .rdit-tab.rdit-whole { white-space: nowrap; background: var(--comfy-input-bg, #222); color: inherit; font-weight: 400; }
 .rdit-editor .rdit-tab:hover { filter: brightness(1.12); }
 .rdit-editor .rdit-tab[aria-selected="true"] { border-color: var(--input-text, #fff); }
-.rdit-editor .rdit-panel { display: flex; flex-direction: column; gap: 5px; flex: none; }
-.rdit-editor .rdit-tabs[hidden], .rdit-editor .rdit-panel[hidden], .rdit-editor .rdit-empty[hidden], .rdit-editor .rdit-pop[hidden] { display: none; }
+.rdit-editor .rdit-panels { display: grid; flex: none; }
+.rdit-editor .rdit-panel { display: flex; flex-direction: column; gap: 5px; grid-area: 1 / 1; min-width: 0; }
+.rdit-editor .rdit-tabs[hidden], .rdit-editor .rdit-panel[hidden] { visibility: hidden; }
+.rdit-editor .rdit-tabs { min-height: 22px; }
+.rdit-editor .rdit-empty[hidden], .rdit-editor .rdit-pop[hidden] { display: none; }
 .rdit-editor textarea { width: 100%; height: 50px; resize: none; display: block; }
 .rdit-editor textarea.rdit-short { height: 36px; }
 .rdit-editor .rdit-texts { display: flex; gap: 5px; flex-wrap: wrap; }

@@ -65,7 +65,7 @@ export class EditorView {
     this.stage = element("div", "rdit-stage", [this.canvas, this.keys, this.empty.root, this.toolbar.brushBox]);
     this.root = element("div", "rdit-editor", [
       element("style", "", [STYLE]), this.toolbar.root, this.grid.root, this.stage, this.panel.tabs,
-      this.panel.regionFields, this.panel.pictureFields, this.status.root,
+      this.panel.root, this.status.root,
     ]);
     this.theme = new ThemeWatch(this.root);
     this.stage.style.minHeight = `${STAGE_PX}px`;
