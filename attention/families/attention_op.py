@@ -9,42 +9,31 @@ call that the thread is in.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any
 
 import torch
 
-
-class Running(Protocol):
-    """A regional call that is under way."""
-
-    def compiled(
-        self,
-        layer: int,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        mask: torch.Tensor | None,
-        function: str,
-        scale: float | None,
-    ) -> torch.Tensor:
-        """What :func:`regional_attention` runs."""
-        ...
+# (layer, q, k, v, mask, function, scale) -> the attention, as in `regional_attention`.
+Attends = Callable[
+    [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, str, float | None],
+    torch.Tensor,
+]
 
 
 class _Calls(threading.local):
     def __init__(self) -> None:
-        self.stack: list[Running] = []
+        self.stack: list[Attends] = []
 
 
 _calls = _Calls()
 
 
 @contextmanager
-def running(call: Running) -> Iterator[None]:
-    """The operator does what ``call`` says, in this thread."""
-    _calls.stack.append(call)
+def running(attends: Attends) -> Iterator[None]:
+    """The operator is this function for as long, in this thread."""
+    _calls.stack.append(attends)
     try:
         yield
     finally:
@@ -74,19 +63,11 @@ def regional_attention(
         function: name of the host's attention function, where the call does not know it.
         scale: of the scores, if another than 1 / sqrt(D).
     """
-    return _calls.stack[-1].compiled(layer, q, k, v, mask, function, scale)
+    return _calls.stack[-1](layer, q, k, v, mask, function, scale)
 
 
 @regional_attention.register_fake
-def _(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    mask: torch.Tensor | None,
-    layer: int,
-    function: str,
-    scale: float | None,
-) -> torch.Tensor:
+def _(q: torch.Tensor, *_: Any) -> torch.Tensor:
     if q.ndim == 3:
         return torch.empty_like(q, memory_format=torch.contiguous_format)
     batch, heads, n_tokens, width = q.shape

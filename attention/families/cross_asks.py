@@ -21,25 +21,6 @@ OwnTokens = Callable[[slice], torch.Tensor | slice | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CrossCall:
-    """The attention of every patched layer in one model call, by layer."""
-
-    asks: dict[int, Asks]
-
-    def compiled(
-        self,
-        layer: int,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        mask: torch.Tensor | None,
-        function: str,
-        scale: float | None,
-    ) -> torch.Tensor:
-        return self.asks[layer](q, k, v, mask=mask)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Asks:
     """What a stand-in calls between its projections.
 

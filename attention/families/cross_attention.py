@@ -26,7 +26,7 @@ from ..rules import AttentionKind, Couple, Rule
 from ..text.prompts import Text
 from .attention_op import running
 from .base import CallInputs, is_one_of
-from .cross_asks import Asks, CrossCall, OwnTokens, traceable
+from .cross_asks import Asks, OwnTokens, traceable
 
 
 class CrossAttentionFamily(ABC):
@@ -80,15 +80,20 @@ class CrossAttentionFamily(ABC):
         inputs = self.prepared(model, plan, inputs)
         self.lay_out(model, plan.chunks, inputs)
         modules = self.modules(model)
-        replacements, asked = [], CrossCall({})
+        replacements: list[tuple[Any, Callable[..., Any]]] = []
+        asks: dict[int, Asks] = {}
+
+        def attends(layer: int, q: Any, k: Any, v: Any, mask: Any, *_: Any) -> torch.Tensor:
+            return asks[layer](q, k, v, mask=mask)
+
         for index, jobs in plan.layers.items():
-            layer = RegionalLayer(self.name, index, jobs, plan, cache, inputs, asked)
+            layer = RegionalLayer(self.name, index, jobs, plan, cache, inputs, asks)
             replacements.append((modules[index], self.forward(modules[index], layer)))
         try:
-            with scoped_forwards(replacements, traced=self.traced), running(asked):
+            with scoped_forwards(replacements, traced=self.traced), running(attends):
                 yield inputs
         finally:
-            asked.asks.clear()  # layers and call hold each other, and texts on the device
+            asks.clear()  # they and their layers hold each other, and texts on the device
 
 
 def compute_dtype(model: Any) -> torch.dtype:
@@ -112,7 +117,7 @@ class RegionalLayer:
     plan: CallPlan
     cache: TextCache
     inputs: CallInputs
-    call: CrossCall
+    asks: dict[int, Asks]
 
     def asking(
         self,
@@ -127,7 +132,7 @@ class RegionalLayer:
         """:meth:`attend` for a stand-in, to be called as ``ask(q, k, v, mask=...,
         transformer_options=...)``."""
         ask = Asks(self, heads, host, project, own, first, takes_options)
-        self.call.asks[self.index] = ask
+        self.asks[self.index] = ask
         return traceable(ask)
 
     def attend(

@@ -178,7 +178,7 @@ class JointFamily(ABC):
         with (
             scoped_forwards(marked, traced=True),
             scoped_forwards(extended, recursive=False),
-            running(override),
+            running(override.compiled),
             self.scoped(model, call, inputs) as changed,
         ):
             yield changed

@@ -158,7 +158,9 @@ def traceable(override: Override, layer: CurrentLayer) -> Callable[..., torch.Te
             torch.compiler.is_compiling()
             and index is not None
             and mask is None
+            and attn_precision is None
             and override.previous is None
+            and func.__module__ == host_attention.__name__  # there the operator finds it by name
             and all(name in TRACED for name in kw)
         )
         if not plain:

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import comfy.ldm.modules.attention as host_attention
 import torch
@@ -29,6 +28,7 @@ REFINER = "regional_dit_kandinsky_refiner"  # in the options of one call
 
 class Kandinsky5(CrossAttentionFamily):
     name = "Kandinsky 5"
+    traced: ClassVar[bool] = False  # projections read the time that a text block notes
     host_classes = ("Kandinsky5", "Kandinsky5Image")
 
     def modules(self, model: Any) -> Sequence[Any]:
@@ -75,15 +75,14 @@ class Kandinsky5(CrossAttentionFamily):
         def project(text: Any) -> KeyValue:  # row, key and states of `_texts_by_rows`
             return keys_and_values(refiner.refined(*text))
 
+        ask = layer.asking(module.num_heads, host_attention.optimized_attention, project)
+
         def forward(
             x: torch.Tensor, context: torch.Tensor, transformer_options: dict[str, Any]
         ) -> torch.Tensor:
-            host = partial(
-                host_attention.optimized_attention, transformer_options=transformer_options
-            )
             q = module.query_norm(heads_first(module.to_query(x)))
             k, v = keys_and_values(context)
-            return module.out_layer(layer.attend(q, k, v, module.num_heads, host, project))
+            return module.out_layer(ask(q, k, v, transformer_options=transformer_options))
 
         return forward
 

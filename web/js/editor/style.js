@@ -48,7 +48,7 @@ export const STYLE = `
   overflow: hidden; text-overflow: ellipsis; }
 .rdit-editor .rdit-status.rdit-warn { color: #e8a33d; white-space: normal; max-height: 68px; overflow: auto; overflow-wrap: anywhere; }
 .rdit-editor.rdit-light .rdit-status.rdit-warn { color: #8a5200; }
-.rdit-editor .rdit-tabs { display: flex; flex-wrap: wrap; gap: 3px; flex: none; max-height: 52px; overflow-y: auto; }
+.rdit-editor .rdit-tabs { display: flex; flex-wrap: wrap; gap: 3px; flex: none; min-height: 22px; max-height: 52px; overflow-y: auto; }
 .rdit-editor .rdit-tab { min-width: 24px; height: 22px; padding: 0 6px; font-weight: 600; color: #151515;
   border: 2px solid transparent; }
 .rdit-editor .rdit-tab.rdit-whole { white-space: nowrap; background: var(--comfy-input-bg, #222); color: inherit; font-weight: 400; }
@@ -57,7 +57,6 @@ export const STYLE = `
 .rdit-editor .rdit-panels { display: grid; flex: none; }
 .rdit-editor .rdit-panel { display: flex; flex-direction: column; gap: 5px; grid-area: 1 / 1; min-width: 0; }
 .rdit-editor .rdit-tabs[hidden], .rdit-editor .rdit-panel[hidden] { visibility: hidden; }
-.rdit-editor .rdit-tabs { min-height: 22px; }
 .rdit-editor .rdit-empty[hidden], .rdit-editor .rdit-pop[hidden] { display: none; }
 .rdit-editor textarea { width: 100%; height: 50px; resize: none; display: block; }
 .rdit-editor textarea.rdit-short { height: 36px; }
