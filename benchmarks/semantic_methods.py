@@ -116,6 +116,13 @@ BIND = (
 )
 """Settings of bind around its default."""
 
+RPF = tuple(
+    Method(f"rpf-{base:g}-first-{steps}", f"rpf, base ratio {base:g}, first {steps} steps",
+           rule="RegionalPromptingFlux", settings={"base_ratio": base, "inject_steps": steps})
+    for base in (0.1, 0.3, 0.5) for steps in (2, 5, 12)
+)  # fmt: skip
+"""Regional Prompting for FLUX (arXiv 2411.02395): base ratio by injection steps, of 12."""
+
 FLUX_LAYERS = 9
 FLUX_PREFIXES = tuple(
     Method(f"bind-first-{k}", f"bind, layers 0..{k - 1}", rule="Bind", layers=(0, k - 1))
@@ -135,6 +142,7 @@ GROUPS: dict[str, tuple[Method, ...]] = {
     "window": WINDOWS,
     "joint-attention": JOINT_ATTENTION,
     "bind-settings": BIND,
+    "rpf-settings": RPF,
     "flux-prefix": FLUX_PREFIXES,
     "flux-window": FLUX_WINDOWS,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -19,8 +20,8 @@ from ..progress import Progress, human_seconds
 from .doctor import comfyui_version
 
 _MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
-# What cannot be spread: a debugger, and options that say how to spread.
-_NOT_SPREAD = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture=no")
+# What cannot be spread, or says itself how.
+_NOT_SPREAD = ("--dist", "--pdb", "--trace", "-s", "--capture=no")
 COMPATIBILITY_NEEDS = ("pytest", "hypothesis")  # of the test packages
 # What every family has, which the compatibility report tables; an old host lacks some modules.
 COMPATIBILITY = (
@@ -148,12 +149,15 @@ def _spread(
     """Options that spread the tests over processes, one thread each."""
     # One more than cores: tests of servers and of the browser wait more than they compute.
     count = min((os.cpu_count() or 1) + 1, _MOST_PROCESSES)
-    if any(arg.split("=")[0] in _NOT_SPREAD for arg in arguments):
+    asked = any(re.match(r"-n\w*$|--numprocesses", arg) for arg in arguments)
+    if asked:
+        variables.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the cores as they are
+    if asked or any(arg.split("=")[0] in _NOT_SPREAD for arg in arguments):
         return []
     if not _has_xdist(environment, variables):
         progress.line("note: without pytest-xdist the tests run in one process, which takes longer")
         return []
-    variables.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the cores as they are
+    variables.setdefault("OMP_NUM_THREADS", "1")
     if not arguments:  # with some, as --collect-only, the first process does more than hand out
         variables["REGIONAL_DIT_HANDS_OUT"] = "1"  # tests/conftest.py
     return ["-n", str(count), "--dist", "loadgroup", "--no-loadscope-reorder"]

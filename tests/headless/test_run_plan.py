@@ -47,3 +47,11 @@ def test_only_a_plain_run_has_a_process_that_hands_out(
     variables = dict(os.environ)
     testing._spread(environment, Progress(io.StringIO()), arguments, variables)
     assert ("REGIONAL_DIT_HANDS_OUT" in variables) == (not arguments)
+
+
+@pytest.mark.parametrize("arguments", [["-n", "2"], ["-n2"], ["--numprocesses=2"]])
+def test_an_own_number_of_processes_is_kept(environment: Environment, arguments: list[str]) -> None:
+    """Each of them with one thread: more threads than cores cost several times the work."""
+    variables = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    assert testing._spread(environment, Progress(io.StringIO()), arguments, variables) == []
+    assert variables["OMP_NUM_THREADS"] == "1"
