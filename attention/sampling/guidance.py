@@ -97,7 +97,7 @@ def guidance_shares(
         shares = {scale: share * left for scale, share in shares.items()}
         for index, scale in scales.items():
             shares[scale] = shares.get(scale, 0.0) + owned[index]
-    return {scale: share.view(1, 1, *size) for scale, share in shares.items() if share.any()}
+    return {scale: share.view(1, 1, *size) for scale, share in shares.items()}
 
 
 def _by_set(parts: Sequence[RegionGuidance]) -> list[tuple[RegionSet, dict[int, float]]]:

@@ -74,9 +74,11 @@ class GuidanceRun:
         key = (tuple(map(id, acting)), like.shape, like.device, like.dtype)
         if key not in self._shares:
             shares = guidance_shares(acting, self._shape[2:])
+            packed = {scale: self._packed(scale, share, like) for scale, share in shares.items()}
             self._shares[key] = [
-                (scale, self._packed(scale, share, like).to(like.device, like.dtype))
-                for scale, share in shares.items()
+                (scale, share.to(like.device, like.dtype))
+                for scale, share in packed.items()
+                if share.any()
             ]
         return self._shares[key]
 
