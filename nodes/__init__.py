@@ -16,6 +16,7 @@ from .prompts.phrases import BindPhrases
 from .prompts.planner import LLMProgressivePrompt
 from .prompts.simple import RegionalPrompt
 from .regional.controlnet import RegionControlNet
+from .regional.guidance import RegionGuidanceNode
 from .regional.lora import RegionLoraNode
 from .regional.reference import RegionReference
 from .regional.schedule import RegionScheduleNode
@@ -45,6 +46,7 @@ NODES: list[type[io.ComfyNode]] = [
     AppendRegionConditioning,
     RegionReference,
     RegionControlNet,
+    RegionGuidanceNode,
     RegionLoraNode,
     BindPhrases,
     PatchCrossAttention,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import RegionalError
+
+if TYPE_CHECKING:
+    from .step import Step
 
 
 def layer_range(first: int, last: int, n_layers: int, default_last: int) -> tuple[int, ...]:
@@ -56,6 +59,8 @@ class PercentRange:
     def is_full(self) -> bool:
         return self.start <= 0.0 and self.end >= 1.0
 
-    def to_sigmas(self, percent_to_sigma: Callable[[float], float]) -> tuple[float, float]:
-        """(sigma_start, sigma_end) by the model's own schedule; active while start >= s > end."""
-        return float(percent_to_sigma(self.start)), float(percent_to_sigma(self.end))
+    def holds(self, step: Step) -> bool:
+        """Whether the step lies in it: sigma_start >= sigma > sigma_end by the model's schedule."""
+        if self.is_empty or self.is_full:  # no need to read sigma back from the device
+            return self.is_full
+        return not step.before(self.start) and step.before(self.end)

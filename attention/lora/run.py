@@ -84,7 +84,11 @@ class LoraRun:
         """
         if not self.loras:
             return None
-        acting = tuple(i for i, b in enumerate(self.loras) if _acts(b.lora, step))
+        acting = tuple(
+            index
+            for index, bound in enumerate(self.loras)
+            if not bound.lora.is_noop and bound.lora.percent.holds(step)
+        )
         if not acting:
             return None
         key = (acting, tuple(uuids), x.shape, x.device)
@@ -139,13 +143,3 @@ class LoraRun:
             acting,
             expert_forwards(network, list(layers)),
         )
-
-
-def _acts(lora: RegionLora, step: Step) -> bool:
-    """Whether the LoRA acts at this step; its range is half-open as that of a patch."""
-    percent = lora.percent
-    if lora.is_noop or percent.is_empty:
-        return False
-    if percent.is_full:
-        return True  # no need to read sigma back from the device
-    return not step.before(percent.start) and step.before(percent.end)

@@ -202,7 +202,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
             family=family,
             patches=patches,
             entries=entries,
-            latent_size=_seen(noise, getattr(model, "latent_shapes", None)).shape[2:],
+            latent_size=seen(noise, getattr(model, "latent_shapes", None)).shape[2:],
             cache=TextCache(budget),
             schedule=sigmas.tolist(),
             percent_to_sigma=cache(model.model_sampling.percent_to_sigma),
@@ -219,14 +219,15 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
 
 def _warn_without_cfg(guider: Any, patches: Sequence[RegionalPatch]) -> None:
     negatives = any(patch.prompts.negative for patch in patches)
-    if negatives and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
+    skipped = not guider.model_options.get("disable_cfg1_optimization")
+    if negatives and skipped and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
         logging.warning(
             "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "
             "cfg."
         )
 
 
-def _seen(x: torch.Tensor, shapes: Sequence[Sequence[int]] | None) -> torch.Tensor:
+def seen(x: torch.Tensor, shapes: Sequence[Sequence[int]] | None) -> torch.Tensor:
     """The latent of what is seen, for its shape and device alone: newer hosts give a video and its
     sound as one flat latent, the video first."""
     if shapes is None or len(shapes) < 2:
@@ -256,7 +257,7 @@ def _apply_model_wrapper() -> Any:
         model = executor.class_obj
         hooked = getattr(model.current_patcher, "current_hooks", None) is not None
         active: SamplingRun = run.forgetful() if hooked else run
-        latent = _seen(x, kwargs.get("latent_shapes"))
+        latent = seen(x, kwargs.get("latent_shapes"))
         call = (model, latent, options["uuids"], active.step(options["sigmas"]))
         routing = active.routing(*call)
         inputs = CallInputs(c_crossattn, options, kwargs, routing)

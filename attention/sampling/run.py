@@ -100,13 +100,7 @@ class SamplingRun:
     def _active_patches(self, step: Step) -> Iterator[int]:
         """Indices of the patches whose percent range holds the current sigma."""
         for index, patch in enumerate(self.patches):
-            if patch.percent.is_empty:
-                continue
-            if patch.percent.is_full:  # no need to read sigma back from the device
-                yield index
-                continue
-            start, end = patch.percent.to_sigmas(self.percent_to_sigma)
-            if end < step.sigma <= start:
+            if patch.percent.holds(step):
                 yield index
 
     def step(self, sigmas: torch.Tensor) -> Step:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 from host_sampling import sampled
+from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.families import find_family
+from regional_dit.nodes.regional.guidance import RegionGuidanceNode
 from tiny_cross import TINY as CROSS
 from tiny_cross_runs import BASE, LEFT, NEGATIVE, RIGHT, UID, assert_close, patched
 from tiny_joint import TINY, TinyJoint
@@ -17,7 +19,9 @@ from tiny_joint_newer import hunyuan_video_15
 from tiny_joint_runs import marked, patch, require_full_region_is_stock, run
 
 
-def with_sound(tiny: Any, model: Any, seed: int, **extra: Any) -> list[torch.Tensor]:
+def with_sound(
+    tiny: Any, model: Any, seed: int, *, cfg: float = 3.0, **extra: Any
+) -> list[torch.Tensor]:
     """The video and the sound of one sampling."""
     nested = pytest.importorskip("comfy.nested_tensor", reason="no sound in this ComfyUI")
     shapes = (1, *tiny.latent), (1, 8, 5, 16)
@@ -25,7 +29,7 @@ def with_sound(tiny: Any, model: Any, seed: int, **extra: Any) -> list[torch.Ten
     generator = torch.Generator().manual_seed(3)
     noise = nested.NestedTensor([torch.randn(shape, generator=generator) for shape in shapes])
     positive, negative = tiny.conditioning(seed, **extra), tiny.conditioning(NEGATIVE)
-    out = sampled(model, positive, negative, latent, cfg=3.0, steps=1, noise=noise)
+    out = sampled(model, positive, negative, latent, cfg=cfg, steps=1, noise=noise)
     return list(out.unbind())
 
 
@@ -40,6 +44,21 @@ def test_regions_are_placed_in_a_video_with_sound(name):
     assert_close(same[1], sound)
     other = with_sound(tiny, patched(tiny, model, [LEFT, RIGHT]), BASE, **own)
     assert other[0].isfinite().all() and (other[0] - video).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("which", ["1", "all"])
+def test_guidance_by_region_leaves_the_sound_alone(which):
+    tiny = CROSS["ltx2"]
+    model = tiny.model()
+    video, sound = with_sound(tiny, model, BASE)
+    guided = RegionGuidanceNode.execute(model, split_canvas(1, 2), which, 8.0, 0.0, 1.0)[0]
+    ours = with_sound(tiny, guided, BASE)
+    high = with_sound(tiny, model, BASE, cfg=8.0)
+    inside = video.shape[-1] // 2 if which == "1" else video.shape[-1]
+    assert torch.equal(ours[1], sound) and not torch.equal(high[1], sound)
+    assert torch.equal(ours[0][..., inside:], video[..., inside:])
+    assert torch.equal(ours[0][..., :inside], high[0][..., :inside])
+    assert (high[0] - video).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("method", [None, "index_timestep_zero"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from random_cases import RAN, grids
+from random_cases import RAN, grids, region_sets
 from random_files import is_a_sentence
 from random_regions import anything, boxes, check_regions, fractions, masks
+from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.calls.step import Step
 from regional_dit.attention.canvas.frame_fade import FrameFade
 from regional_dit.attention.canvas.frames import with_frames
@@ -16,6 +17,7 @@ from regional_dit.attention.canvas.regions import Box, Region, RegionSet
 from regional_dit.attention.canvas.split import split_canvas
 from regional_dit.attention.canvas.tokens import TokenGrid, require_visible, token_ownership
 from regional_dit.attention.errors import RegionalError
+from regional_dit.attention.sampling.guidance import RegionGuidance, guidance_shares
 from regional_dit.nodes.prompts.sources import parse_weights
 from regional_dit.nodes.regional.schedule import RegionScheduleNode
 from regional_dit.nodes.regions.boxes import layout_regions
@@ -184,3 +186,29 @@ def test_any_schedule_is_a_strength_or_refused(
     grid = TokenGrid(4, 4, 2, 8, 8, 0, 0, 8, 8)
     owned = token_ownership(regions.with_weights(weights or [1.0] * count), grid, 0.3)
     torch.testing.assert_close(owned.sum(0), torch.ones(16))
+
+
+@given(
+    st.lists(region_sets(), min_size=1, max_size=2),
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 4), st.floats(0.0, 100.0)), max_size=4),
+    st.sampled_from([(1, 1), (5, 8), (3, 6, 7)]),
+)
+def test_guidance_shares_of_any_regions_sum_to_one_or_are_refused(
+    sets: list[RegionSet], parts: list[tuple[int, int, float]], size: tuple[int, ...]
+) -> None:
+    RAN["examples"] += 1
+    given_parts = []
+    for which, index, cfg in parts:
+        regions = sets[which % len(sets)]
+        chosen = frozenset([index % len(regions)])
+        given_parts.append(RegionGuidance(regions, chosen, cfg, PercentRange()))
+    try:
+        shares = guidance_shares(given_parts, size)
+    except RegionalError as error:
+        assert is_a_sentence(error)
+        return
+    assert set(shares) <= {None, *(cfg for _, _, cfg in parts)}
+    stack = torch.stack(list(shares.values()))
+    assert stack.shape[1:] == (1, 1, *size)
+    assert bool((stack >= 0.0).all()) and bool((stack <= 1.0 + 1e-5).all())
+    torch.testing.assert_close(stack.sum(0), torch.ones(1, 1, *size), atol=1e-5, rtol=0)
