@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import host
 from occlusion_scenes import look, scene_of
-from semantic_methods import DEFAULTS, Method, encode, find_methods, prepare
+from semantic_methods import REFERENCES, Method, encode, find_methods, prepare
 from semantic_scenes import Scene
 
 SETTINGS = {"hunyuan_dit": ("euler", "sgm_uniform", 20), "flux": ("euler", "simple", 12)}
@@ -53,7 +53,7 @@ class Studio:
         from regional_dit.demo_model.loader import load_demo
 
         self.model, self.clip, self.vae = load_demo(name)
-        (self.rule,) = find_methods([DEFAULTS[name]])
+        (self.rule,) = find_methods([REFERENCES[name]])
         sampler, scheduler, steps = SETTINGS[name]
         self.cfg = cfg
         self.sampler = comfy.samplers.sampler_object(sampler)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import host
 from semantic import sample
-from semantic_methods import DEFAULTS, find_methods, prepare
+from semantic_methods import REFERENCES, find_methods, prepare
 from semantic_scenes import LAYOUTS, Scene, make_scene
 
 SETTINGS = {"hunyuan_dit": ("dpmpp_2m", "sgm_uniform", 12), "flux": ("euler", "simple", 12)}
@@ -109,7 +109,7 @@ def main() -> None:
     from demo_accuracy import save_sheet
     from regional_dit.demo_model.loader import load_demo
 
-    (method,) = find_methods([DEFAULTS[args.model]])
+    (method,) = find_methods([REFERENCES[args.model]])
     result: dict[str, Any] = {}
     sheet: list[tuple[str, Any]] = []
     with torch.inference_mode():

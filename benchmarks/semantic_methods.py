@@ -38,13 +38,14 @@ class Method:
     avoids: bool = False
 
 
-DEFAULTS = {"hunyuan_dit": "couple-0.3", "flux": "bind"}
-"""Demo model -> the patch node's default on it."""
+REFERENCES = {"hunyuan_dit": "couple-0.3", "flux": "bind-base-0.1"}
+"""Demo model -> the method that the others are compared with. The patch node's default is base
+ratio 0.1 since the results of the first were made."""
 
 MAIN = (
     Method("merged", "merged prompt, no patch", "merged"),
     Method("setmask", "ComfyUI's ConditioningSetMask", "masked"),
-    Method("couple-0.3", "couple, base ratio 0.3 (default)", rule="Couple",
+    Method("couple-0.3", "couple, base ratio 0.3", rule="Couple",
            settings={"base_ratio": 0.3}),
     Method("couple-0.1", "couple, base ratio 0.1", rule="Couple", settings={"base_ratio": 0.1}),
     Method("rcac", "rcac (first half of the layers)", rule="RCAC"),
@@ -82,12 +83,14 @@ WINDOWS = tuple(
 
 
 def _bind(name: str, label: str, **settings: Any) -> Method:
+    settings = {"base_ratio": 0.3, **settings}
     return Method(f"bind{name}", f"bind, {label}", rule="Bind", settings=settings)
 
 
 JOINT_ATTENTION = (
     *MAIN[:2],
-    _bind("", "base ratio 0.3, release at 1 (default)"),
+    _bind("-base-0.1", "base ratio 0.1 (default)", base_ratio=0.1),
+    _bind("", "base ratio 0.3"),
     Method("rpf-0.1", "rpf, base ratio 0.1, single blocks by turns",
            rule="RegionalPromptingFlux",
            settings={"base_ratio": 0.1, "inject_steps": 5, "single_interval": 2}),
@@ -108,13 +111,14 @@ which inject in 10 of 24 steps, do so in 5 of 12."""
 
 BIND = (
     *(_bind(f"-release-{r:g}", f"release at {r:g}", release_at=r) for r in (0.3, 0.5, 0.7)),
-    *(_bind(f"-base-{b:g}", f"base ratio {b:g}", base_ratio=b) for b in (0.0, 0.1, 0.5)),
+    *(_bind(f"-base-{b:g}", f"base ratio {b:g}", base_ratio=b) for b in (0.0, 0.5)),
     _bind("-open", "no layer isolated", isolate_until=0.0),
     _bind("-half", "isolated until 0.5", isolate_until=0.5),
     _bind("-all", "all layers isolated until 0.2", isolated_layers=(0, 8)),
-    Method("bind-avoid", "bind, the other objects as negatives", rule="Bind", avoids=True),
+    Method("bind-avoid", "bind, the other objects as negatives", rule="Bind",
+           settings={"base_ratio": 0.3}, avoids=True),
 )
-"""Settings of bind around its default."""
+"""Settings of bind around base ratio 0.3, release at 1."""
 
 RPF = tuple(
     Method(f"rpf-{base:g}-first-{steps}", f"rpf, base ratio {base:g}, first {steps} steps",
@@ -125,12 +129,13 @@ RPF = tuple(
 
 FLUX_LAYERS = 9
 FLUX_PREFIXES = tuple(
-    Method(f"bind-first-{k}", f"bind, layers 0..{k - 1}", rule="Bind", layers=(0, k - 1))
+    Method(f"bind-first-{k}", f"bind, layers 0..{k - 1}", rule="Bind", layers=(0, k - 1),
+           settings={"base_ratio": 0.3})
     for k in (2, 3, 5, 7, FLUX_LAYERS)
 )
 FLUX_WINDOWS = tuple(
     Method(f"bind-window-{a}-{a + 2}", f"bind, layers {a}..{a + 2}", rule="Bind",
-           layers=(a, a + 2))
+           layers=(a, a + 2), settings={"base_ratio": 0.3})
     for a in range(0, FLUX_LAYERS - 2, 3)
 )  # fmt: skip
 """Three double blocks, then six single ones."""

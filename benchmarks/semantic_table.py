@@ -25,7 +25,7 @@ from statistics import fmean
 from typing import Any
 
 import semantic_paired
-from semantic_methods import DEFAULTS, LABELS
+from semantic_methods import REFERENCES, LABELS
 from semantic_scenes import LAYOUTS
 
 PER_REGION = ("object", "colour", "foreign")
@@ -95,7 +95,7 @@ def summarise(
         cell["seam"] = round(fmean(seams), 3) if seams else None
         cell["cost"] = costs.get(layout, {}).get(method)
         cells.append(cell)
-    default = DEFAULTS[settings.get("model", "hunyuan_dit")]
+    default = REFERENCES[settings.get("model", "hunyuan_dit")]
     order = {name: i for i, name in enumerate(LABELS)}
     cells.sort(key=lambda c: (list(LAYOUTS).index(c["layout"]), order.get(c["method"], 99)))
     return {

@@ -50,7 +50,7 @@ class Demo:
 
 
 TINY_FLUX: dict[str, Any] = {
-    "model": "flux", "folder": "demo_flux", "base_ratio": 0.3, "steps": 20
+    "model": "flux", "folder": "demo_flux", "steps": 24, "cfg": 2.5
 }  # fmt: skip
 """What a :class:`Demo` of the tiny Flux has else than one of the tiny HunyuanDiT."""
 SCHEDULERS = {"hunyuan_dit": "sgm_uniform", "flux": "simple"}

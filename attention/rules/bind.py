@@ -32,7 +32,9 @@ class Bind(Rule[str]):
     a retained global prompt (EliGen, 2501.01097). The combination is ours.
 
     Attributes:
-        base_ratio: beta, share of the global prompt inside the regions, 0..1.
+        base_ratio: beta, share of the global prompt inside the regions, 0..1. On the tiny trained
+            Flux 0.1 gives 8 points more right objects in four cells than 0.3, and elsewhere as
+            many with fewer strangers; 0 loses a scene that the global prompt alone names.
         isolate_until: part of the denoising (0..1) during which the middle layers are isolated.
         release_at: part of the denoising (0..1) from which on the model runs unpatched; 1 for
             never. Where canvas is left over, the global prompt alone unmakes what the regions made:
@@ -44,7 +46,7 @@ class Bind(Rule[str]):
 
     attention: ClassVar[AttentionKind] = "joint"
 
-    base_ratio: float = 0.3
+    base_ratio: float = 0.1
     isolate_until: float = 0.2
     release_at: float = 1.0
     isolated_layers: tuple[int, int] | None = None

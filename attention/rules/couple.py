@@ -24,7 +24,7 @@ class Couple(EveryLayer):
         base_ratio: beta, 0..1. 0 = regions see their own prompt alone; 1 = global prompt alone.
     """
 
-    base_ratio: float = 0.3
+    base_ratio: float = 0.1
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.base_ratio <= 1.0:

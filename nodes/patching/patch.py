@@ -95,7 +95,7 @@ class PatchCrossAttention(io.ComfyNode):
                 ),
                 share_input(
                     "base_ratio",
-                    default=0.3,
+                    default=0.1,
                     tooltip="Share of the global prompt inside the regions. 0: regions see their "
                     "own prompt alone; higher: one coherent scene, less separation. Not used when "
                     "a rule is connected.",

@@ -55,7 +55,7 @@ class RegionalPrompt(io.ComfyNode):
                 *whole_picture_inputs(),
                 share_input(
                     "base_ratio",
-                    default=0.3,
+                    default=0.1,
                     tooltip="Share of the global prompt inside the regions. 0: regions see their "
                     "own prompt alone; higher: one coherent scene, less separation.",
                 ),

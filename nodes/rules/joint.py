@@ -34,7 +34,7 @@ class BindRule(io.ComfyNode):
             "and the whole image; early on, the middle layers keep the regions apart. For Flux, "
             "SD3, Qwen-Image and other models with joint attention.",
             [
-                _share("base_ratio", 0.3, "Share of the global prompt inside the regions."),
+                _share("base_ratio", 0.1, "Share of the global prompt inside the regions."),
                 _share(
                     "isolate_until",
                     0.2,

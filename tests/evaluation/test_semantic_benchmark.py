@@ -52,8 +52,8 @@ def test_drawn_places_are_apart_and_inside(semantic):
 def test_every_method_of_the_main_group_exists(semantic):
     methods = semantic.semantic_methods
     assert all(methods.is_available(m) for m in methods.MAIN)
-    assert methods.DEFAULTS["hunyuan_dit"] in {m.name for m in methods.MAIN}
-    assert methods.DEFAULTS["flux"] in {m.name for m in methods.JOINT_ATTENTION}
+    assert methods.REFERENCES["hunyuan_dit"] in {m.name for m in methods.MAIN}
+    assert methods.REFERENCES["flux"] in {m.name for m in methods.JOINT_ATTENTION}
     assert all(methods.is_available(m) for group in methods.GROUPS.values() for m in group)
     assert [m.name for m in methods.find_methods(["window", "merged"])][-1] == "merged"
     with pytest.raises(SystemExit, match="no method 'nothing'"):
@@ -112,7 +112,7 @@ def test_the_summary_counts_a_repeated_scene_once(semantic, tmp_path):
     plain, ours = report["cells"]
     assert (plain["method"], plain["cost"]) == ("merged", 1.0)
     assert ours["scenes"] == 1 and ours["cost"] == 1.1 and ours["leak"] == 0.25
-    assert "| W2 | couple, base ratio 0.3 (default) | 1 | 50 %" in table.markdown(report)
+    assert "| W2 | couple, base ratio 0.3 | 1 | 50 %" in table.markdown(report)
     assert "| 50 % (9 to 91), n 1 | 0% | 25% | 1.10 to 1.10 x |" in table.overview(report)
     path = tmp_path / "r.json"
     path.write_text(json.dumps(report))
