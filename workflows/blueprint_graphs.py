@@ -50,15 +50,16 @@ def _finished(
     graph: Graph,
     prompt: Node,
     widgets: Sequence[tuple[Node, str]],
+    fields: Sequence[str] = ("global_prompt", "negative_prompt", "base_ratio"),
     size: tuple[int, int] = (400, 420),
 ) -> Block:
-    """A block around Regional Prompt (simple)."""
+    """A block around Regional Prompt (simple), with these ``fields`` of it outside."""
     return Block(
         description,
         graph,
         [(prompt, "model"), (prompt, "clip")],
         [(prompt, name) for name in ("model", "positive", "negative")],
-        [*widgets, (prompt, "global_prompt"), (prompt, "negative_prompt"), (prompt, "base_ratio")],
+        [*widgets, *((prompt, name) for name in fields)],
         size,
     )
 
@@ -75,7 +76,8 @@ def build_draw(schemas: Schemas) -> Block:
         graph,
         prompt,
         [(editor, "plan_json"), (editor, "overlap")],
-        size=(540, 1180),
+        fields=("base_ratio",),  # the prompts of the whole picture are in the drawing
+        size=(540, 960),
     )
 
 
