@@ -4,7 +4,7 @@ ComfyUI lists the files of a pack's ``subgraphs/`` folder. Each holds one node a
 definition of that node, the graph inside of it: links to its input node (-10) and from its output
 node (-20). A widget that is shown outside is an input of the block, linked to the widget's own
 input: so every front end finds it, whatever ids the inside is given when the block is put into a
-graph. (``proxyWidgets`` name nodes by ids, which the front end changes where another node has them.)
+graph. (``proxyWidgets`` name nodes by ids, which a front end changes where others have them.)
 """
 
 from __future__ import annotations
@@ -188,15 +188,15 @@ def blueprint(name: str, block: Block) -> dict[str, Any]:
         "mode": 0,
         "inputs": [
             {
-                "name": port["name"], "type": port["type"], "link": None,
+                "name": port["name"],
+                "type": port["type"],
+                "link": None,
                 **({"widget": {"name": port["name"]}} if is_field else {}),
             }
             for port, is_field in zip(inputs, are_fields, strict=True)
         ],
         "outputs": [{"name": port["name"], "type": port["type"], "links": []} for port in outputs],
-        "properties": {
-            key: node_properties(block.outputs[0][0])[key] for key in ("cnr_id", "ver")
-        },
+        "properties": {key: node_properties(block.outputs[0][0])[key] for key in ("cnr_id", "ver")},
         "widgets_values": [node.inputs[widget] for node, widget in block.widgets],
         "title": name,
     }
