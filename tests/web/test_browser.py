@@ -62,6 +62,21 @@ def test_grid_dividers_and_fields(driver: Driver, vue: bool) -> None:
 
 
 @BOTH
+def test_loras_that_cannot_be_listed_are_told(driver: Driver, vue: bool) -> None:
+    """In the panel, not in the console alone; the name can still be typed."""
+    found = driver.run("lorasUnread", vue=vue)
+    before, unread = found["before"], found["unread"]
+    assert before["offered"] >= 2 and not before["marked"]
+    assert "cannot be listed: the server answered 503" in unread["status"]
+    assert unread["title"] == unread["status"] and "type the file's name" in unread["placeholder"]
+    assert unread["marked"] and unread["offered"] == 0
+    assert found["typed"]["regions"][0]["lora"] == "by hand"
+    assert found["kept"]["status"] == unread["status"], "it stays while one types"
+    again = found["again"]
+    assert again == {**before, "status": again["status"]} and "listed" not in again["status"]
+
+
+@BOTH
 def test_paint_and_erase(driver: Driver, vue: bool) -> None:
     found = driver.run("painting", vue=vue)
     (painted,) = found["painted"]["regions"]
