@@ -19,7 +19,6 @@ from node_schemas import Schemas, input_specs
 from ui_graph import FILE_NAMESPACE, Graph, Node, Output, node_properties
 
 CATEGORY = "regional DiT"
-SEARCH_ALIASES = ("regional prompter", "attention couple", "area prompt", "latent couple")
 INPUT_ID, OUTPUT_ID = -10, -20
 SIDE_PX, ROW_PX = 170, 24
 
@@ -208,10 +207,7 @@ def blueprint(name: str, block: Block) -> dict[str, Any]:
         "links": [],
         "version": 0.4,
         "definitions": {"subgraphs": [definition]},
-        "extra": {
-            "BlueprintDescription": block.description,
-            "BlueprintSearchAliases": list(SEARCH_ALIASES),
-        },
+        "extra": {"BlueprintDescription": block.description},  # read by older front ends
     }
 
 

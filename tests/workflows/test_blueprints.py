@@ -84,12 +84,11 @@ def test_widgets_outside_are_widgets_inside(block: dict[str, Any]) -> None:
         assert node["widgets_values"][widgets.index(name)] == value
 
 
-def test_search_finds_them(block: dict[str, Any]) -> None:
+def test_the_library_tells_of_them(block: dict[str, Any]) -> None:
     definition = inside(block)
     assert definition["category"] == "regional DiT"
     assert len(definition["description"]) > 40
     assert block["extra"]["BlueprintDescription"] == definition["description"]
-    assert "regional prompter" in block["extra"]["BlueprintSearchAliases"]
 
 
 @pytest.mark.usefixtures("registered")
