@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def test_sockets_grow_and_are_kept(driver: Driver) -> None:
     assert set(found["sent"]) == {"conditioning", "more.region0", "more.region1"}
     assert found["reloaded"] == found["sent"]
     assert found["after"] == found["steps"][-1]
+
+
+def test_the_library_keeps_the_pack_together(driver: Driver) -> None:
+    text = driver.run("library", vue=False, search="Regional Prompt")
+    sections = re.split(r"^(comfy nodes|extensions)$", text or "", flags=re.M | re.I)
+    if len(sections) < 3:
+        pytest.skip("the library of this front end has no sections")
+    assert "Regional Prompt (simple)" in sections[-1], text
+    assert sections[-2].lower() == "extensions"
+    assert re.search(r"regional DiT\s+Regional prompts", sections[0]), "the blueprints"
 
 
 def test_blueprints_are_found_and_run(driver: Driver, repo: Path) -> None:

@@ -65,6 +65,24 @@ async function insertBySearch(page, name) {
   return (await ids()).find((id) => !before.includes(id)) ?? null;
 }
 
+/** What the library of nodes lists for a search, section by section as it reads. @param {Stage} stage @param {{vue: boolean, search: string}} how */
+export async function library(stage, how) {
+  const { page } = await openComfy(stage, { ...how, width: 1300, height: 1000 });
+  await page.mouse.click(700, 500);
+  await page.keyboard.press("n");
+  await settle(page, 600);
+  const field = page.locator(".side-bar-panel input, input[placeholder*='earch']").first();
+  if (!(await field.isVisible())) return null;
+  await field.fill(how.search);
+  await settle(page, 1500);
+  const text = await page.evaluate(() => document.body.innerText);
+  await page.screenshot({ path: `${stage.pictures}/library.png` });
+  await page.keyboard.press("Escape");
+  await page.mouse.click(900, 600);
+  await page.keyboard.press("n");
+  return text;
+}
+
 /** The shipped workflow of one node, with few steps. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number}} how */
 async function simpleWorkflow(stage, how) {
   const { page } = await openComfy(stage, { ...how, width: 1800, height: 1300 });
