@@ -85,6 +85,11 @@ def test_blueprints_are_found_and_run(driver: Driver, repo: Path) -> None:
         assert "RegionalDiT_RegionalPrompt" in block["sent"]
     drawn = found["Regional prompts (draw)"]["sent"]["RegionalDiT_RegionEditor"]
     assert json.loads(drawn["plan_json"])["regions"][0]["high_level"] == "a red circle"
+    planned = found["Regional prompts (draw)"]["planned"]
+    assert planned["end"] == "execution_success", planned["detail"]
+    regions = json.loads(planned["drawn"])["regions"]
+    assert len(regions) == 2 and "triangle" in regions[0]["high_level"]
+    assert planned["sent"] == planned["drawn"], "what is shown is what runs"
 
 
 # What is set on the outside of each blueprint, and the inner node that it must reach.
@@ -103,7 +108,7 @@ FIELDS = {
         "base_ratio": ("RegionalDiT_RegionalPrompt", 0.45),
     },
     "Split into N": {
-        "split": ("RegionalDiT_RegionSplit", "rows"),
+        "split": ("RegionalDiT_RegionSplit", "H (rows)"),
         "n": ("RegionalDiT_RegionSplit", 3),
         "rows": ("RegionalDiT_RegionSplit", 2),
         "columns": ("RegionalDiT_RegionSplit", 2),

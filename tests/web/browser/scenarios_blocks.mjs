@@ -101,6 +101,25 @@ async function isBlock(page, id) {
   return page.evaluate((i) => Boolean(i !== null && globalThis.app.graph.getNodeById(i)?.subgraph), id);
 }
 
+/** A planner put before the editor inside of a block, and a run: what the drawing on the outside is then. @param {import("playwright-core").Page} page @param {number} id */
+async function planInside(page, id) {
+  await page.evaluate((i) => {
+    const { subgraph } = globalThis.app.graph.getNodeById(i);
+    const editor = subgraph._nodes.find((n) => n.type === "RegionalDiT_RegionEditor");
+    const planner = globalThis.LiteGraph.createNode("RegionalDiT_LLMProgressivePrompt");
+    subgraph.add(planner);
+    planner.widgets.find((w) => w.name === "prompt").value = "a green triangle on the left and a red circle on the right";
+    planner.connect(planner.outputs.findIndex((o) => o.name === "plan"), editor, editor.inputs.findIndex((x) => x.name === "plan"));
+  }, id);
+  const { kind, detail } = await run(page);
+  const [drawn, sent] = await page.evaluate(async (i) => {
+    const { output } = await globalThis.app.graphToPrompt();
+    const editor = Object.values(output).find((n) => n.class_type === "RegionalDiT_RegionEditor");
+    return [globalThis.app.graph.getNodeById(i).widgets.find((w) => w.name === "plan_json").value, editor.inputs.plan_json];
+  }, id);
+  return { end: kind, detail, drawn, sent };
+}
+
 /** Blueprints put into a graph in the place of the node that they wrap, and run. @param {Stage} stage @param {{vue: boolean, workflow: string, steps: number, names: string[], drawing: string}} how */
 export async function blueprints(stage, how) {
   /** @type {Record<string, any>} */
@@ -133,6 +152,7 @@ export async function blueprints(stage, how) {
     const sent = Object.fromEntries(Object.values(output).map((n) => [n.class_type, n.inputs]));
     const end = await run(page);
     Object.assign(found[name], block, { sent, end: end.kind, detail: end.detail });
+    if (sent.RegionalDiT_RegionEditor) found[name].planned = await planInside(page, id);
   }
   return found;
 }
