@@ -16,17 +16,15 @@ def advanced(item: io.Input) -> io.Input:
     return item
 
 
-def newer(*aliases: str, essentials: str = "", experimental: bool = False) -> dict[str, Any]:
+def newer(*aliases: str, experimental: bool = False) -> dict[str, Any]:
     """Arguments of ``io.Schema`` as far as this host has them.
+
+    ``essentials_category`` is none of them: the front ends 1.49 to 1.58 list core's nodes alone as
+    essentials, and with that field they file a pack's node among core's, away from the pack.
 
     Args:
         aliases: other names under which people search for the node.
-        essentials: category in the editor's Essentials tab; empty: not there.
         experimental: whether the node is marked as such.
     """
-    fields = {
-        "search_aliases": list(aliases),
-        "essentials_category": essentials or None,
-        "is_experimental": experimental,
-    }
+    fields = {"search_aliases": list(aliases), "is_experimental": experimental}
     return {name: value for name, value in fields.items() if value and name in _KNOWN}

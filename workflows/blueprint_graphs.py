@@ -2,7 +2,9 @@
 
 ComfyUI lists the files of a pack's ``subgraphs/`` folder. Each holds one node and, as the
 definition of that node, the graph inside of it: links to its input node (-10) and from its output
-node (-20), and the widgets that are shown outside.
+node (-20). A widget that is shown outside is an input of the block, linked to the widget's own
+input: so every front end finds it, whatever ids the inside is given when the block is put into a
+graph. (``proxyWidgets`` name nodes by ids, which a front end changes where others have them.)
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from common_nodes import BLUE, GREEN, VIOLET
 from node_schemas import Schemas, input_specs
 from ui_graph import FILE_NAMESPACE, Graph, Node, Output, node_properties
 
+CATEGORY = "regional DiT"
 INPUT_ID, OUTPUT_ID = -10, -20
 SIDE_PX, ROW_PX = 170, 24
 
@@ -25,25 +28,38 @@ class Block:
     """A graph with what it shows outside.
 
     Attributes:
+        description: for the search and the library of nodes.
         graph: the inside.
         inputs: (node, name of its socket), in order; sockets of one name share an input.
         outputs: (node, name of its output), in order.
-        widgets: (node, name of its widget) that are shown on the outside.
+        widgets: (node, name of its widget) that are shown on the outside; names differ.
+        size: of the block's node, in pixels.
     """
 
+    description: str
     graph: Graph
     inputs: Sequence[tuple[Node, str]]
     outputs: Sequence[tuple[Node, str]]
     widgets: Sequence[tuple[Node, str]]
+    size: tuple[int, int] = (400, 420)
 
 
-def _finished(graph: Graph, prompt: Node, widgets: Sequence[tuple[Node, str]]) -> Block:
-    """A block around Regional Prompt (simple)."""
+def _finished(
+    description: str,
+    graph: Graph,
+    prompt: Node,
+    widgets: Sequence[tuple[Node, str]],
+    fields: Sequence[str] = ("global_prompt", "negative_prompt", "base_ratio"),
+    size: tuple[int, int] = (400, 420),
+) -> Block:
+    """A block around Regional Prompt (simple), with these ``fields`` of it outside."""
     return Block(
+        description,
         graph,
         [(prompt, "model"), (prompt, "clip")],
         [(prompt, name) for name in ("model", "positive", "negative")],
-        [*widgets, (prompt, "global_prompt"), (prompt, "negative_prompt"), (prompt, "base_ratio")],
+        [*widgets, *((prompt, name) for name in fields)],
+        size,
     )
 
 
@@ -54,7 +70,14 @@ def build_draw(schemas: Schemas) -> Block:
     editor = graph.node("RegionalDiT_RegionEditor", text_box_px=690)
     graph.column("Regional prompting", 440, VIOLET)
     prompt = _simple(graph, "", plan=editor.out("plan"))
-    return _finished(graph, prompt, [(editor, "plan_json"), (editor, "overlap")])
+    return _finished(
+        "Draw regions with the mouse and write a prompt for each; then three wires to a KSampler.",
+        graph,
+        prompt,
+        [(editor, "plan_json"), (editor, "overlap")],
+        fields=("base_ratio",),  # the prompts of the whole picture are in the drawing
+        size=(540, 960),
+    )
 
 
 def build_plan(schemas: Schemas) -> Block:
@@ -65,7 +88,10 @@ def build_plan(schemas: Schemas) -> Block:
     graph.column("Regional prompting", 440, VIOLET)
     prompt = _simple(graph, "", plan=plan.out("plan"))
     return _finished(
-        graph, prompt, [(plan, name) for name in ("prompt", "n", "endpoint", "aspect")]
+        "One sentence: a language model or a built-in parser plans regions and a prompt for each.",
+        graph,
+        prompt,
+        [(plan, name) for name in ("prompt", "n", "endpoint", "aspect")],
     )
 
 
@@ -77,7 +103,12 @@ def build_split(schemas: Schemas) -> Block:
     graph.column("Regional prompting", 440, VIOLET)
     prompt = _simple(graph, "a red fox\na black cat", regions=split.out("regions"))
     widgets = [(split, name) for name in ("split", "n", "rows", "columns", "feather")]
-    return _finished(graph, prompt, [*widgets, (prompt, "prompts")])
+    return _finished(
+        "Columns, rows or a grid of regions, with one line of prompt for each.",
+        graph,
+        prompt,
+        [*widgets, (prompt, "prompts")],
+    )
 
 
 def _simple(graph: Graph, lines: str, **sources: Output) -> Node:
@@ -105,12 +136,13 @@ def blueprint(name: str, block: Block) -> dict[str, Any]:
         }
         for link_id, source, out_slot, target, in_slot, type_ in inside["links"]
     ]  # fmt: skip
-    inputs = [_port(name, "input", label, _input_type(node, label)) for node, label in block.inputs]
+    outer = [*block.inputs, *block.widgets]
+    inputs = [_port(name, "input", label, _input_type(node, label)) for node, label in outer]
     outputs = [
         _port(name, "output", label, node.schema["output"][_slot(node, label)])
         for node, label in block.outputs
     ]
-    for index, (node, label) in enumerate(block.inputs):
+    for index, (node, label) in enumerate(outer):
         sockets = nodes[node.node_id]["inputs"]
         slot = [socket["name"] for socket in sockets].index(label)
         link = _link(links, INPUT_ID, index, node.node_id, slot, inputs[index])
@@ -132,6 +164,8 @@ def blueprint(name: str, block: Block) -> dict[str, Any]:
         "revision": 0,
         "config": {},
         "name": name,
+        "description": block.description,
+        "category": CATEGORY,
         "inputNode": _side(INPUT_ID, -2 * SIDE_PX, len(inputs)),
         "outputNode": _side(OUTPUT_ID, right + SIDE_PX, len(outputs)),
         "inputs": inputs,
@@ -142,21 +176,27 @@ def blueprint(name: str, block: Block) -> dict[str, Any]:
         "links": links,
         "extra": {"workflowRendererVersion": "LG"},
     }  # fmt: skip
+    are_fields = [False] * len(block.inputs) + [True] * len(block.widgets)
     instance = {
         "id": len(nodes) + 1,
         "type": subgraph_id,
         "pos": [0, 0],
-        "size": [400, 420],
+        "size": list(block.size),
         "flags": {},
         "order": 0,
         "mode": 0,
-        "inputs": [{"name": port["name"], "type": port["type"], "link": None} for port in inputs],
+        "inputs": [
+            {
+                "name": port["name"],
+                "type": port["type"],
+                "link": None,
+                **({"widget": {"name": port["name"]}} if is_field else {}),
+            }
+            for port, is_field in zip(inputs, are_fields, strict=True)
+        ],
         "outputs": [{"name": port["name"], "type": port["type"], "links": []} for port in outputs],
-        "properties": {
-            **{key: node_properties(block.outputs[0][0])[key] for key in ("cnr_id", "ver")},
-            "proxyWidgets": [[str(node.node_id), widget] for node, widget in block.widgets],
-        },
-        "widgets_values": [],
+        "properties": {key: node_properties(block.outputs[0][0])[key] for key in ("cnr_id", "ver")},
+        "widgets_values": [node.inputs[widget] for node, widget in block.widgets],
         "title": name,
     }
     return {
@@ -167,12 +207,13 @@ def blueprint(name: str, block: Block) -> dict[str, Any]:
         "links": [],
         "version": 0.4,
         "definitions": {"subgraphs": [definition]},
-        "extra": {},
+        "extra": {"BlueprintDescription": block.description},  # read by older front ends
     }
 
 
 def _input_type(node: Node, label: str) -> str:
-    return input_specs(node.schema)[label][0]
+    type_ = input_specs(node.schema)[label][0]
+    return "COMBO" if isinstance(type_, list) else type_
 
 
 def _slot(node: Node, label: str) -> int:

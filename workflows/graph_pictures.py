@@ -53,6 +53,8 @@ def write_graphs(folder: Path, names: Sequence[str], runnable: Collection[str] =
         inputs.mkdir(parents=True)
         write_sketch(inputs / SKETCH_FILE)
         shutil.copy(environment.comfyui / "input" / EXAMPLE_FILE, inputs)
+        for name in names:
+            stand_in(folder / f"{name}.json", out / "base" / "models")
         with Server(environment, progress, base=out / "base", cpu=True) as server:
             client = Client(server.url, progress)
             jobs: list[dict[str, Any]] = []
@@ -88,6 +90,18 @@ def write_graphs(folder: Path, names: Sequence[str], runnable: Collection[str] =
             with Image.open(job["out"]) as picture:
                 save_small(picture.convert("RGB"), target)
             sys.stdout.write(f"wrote workflows/{target.name}\n")
+
+
+def stand_in(workflow: Path, models: Path) -> None:
+    """Empty files of the models that a workflow names, which nobody reads.
+
+    Newer front ends mark the nodes of missing files with errors; who has the files sees none.
+    """
+    for node in json.loads(workflow.read_text("utf-8"))["nodes"]:
+        for model in node.get("properties", {}).get("models", ()):
+            file = models / model["directory"] / model["name"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
 
 
 def saved_by(workflow: dict[str, Any], folder: Path) -> dict[str, str]:

@@ -21,6 +21,7 @@ from ...evaluation.folders import compare_folders, folder_fid
 from ...evaluation.heatmap import draw_matrix
 from ...evaluation.seam import seam_score
 from ...planner.plan import Plan
+from ..newer import newer
 from ..types import CATEGORY, PlanSocket, Regions, require_choice
 
 _GROUP = f"{CATEGORY}/evaluation"
@@ -160,6 +161,7 @@ class RegionAlignment(io.ComfyNode):
             category=_GROUP,
             description="Compare the crop of every region with the prompt of every region by CLIP. "
             "The diagonal of the matrix is what was asked for; all else is leakage.",
+            **newer("clip score", "region leakage", "prompt adherence"),
             inputs=[
                 io.Image.Input("images", tooltip="A picture or a batch with the same regions."),
                 Regions.Input("regions", tooltip="The regions of the run."),
@@ -246,6 +248,7 @@ class SeamScore(io.ComfyNode):
             category=_GROUP,
             description="How visible the borders between regions are: 1 = no more than what lies "
             "beside them.",
+            **newer("visible borders", "region boundary"),
             inputs=[
                 io.Image.Input("images", tooltip="A picture or a batch with the same regions."),
                 Regions.Input("regions", tooltip="Whose borders are looked at."),

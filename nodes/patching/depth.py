@@ -10,6 +10,7 @@ from ...attention.families import find_family
 from ...attention.rules import Rule
 from ...attention.sampling.depth import DEPTH_PRESETS, DepthPreset, depth_patches
 from ...attention.text.prompts import RegionalPrompts
+from ..newer import newer
 from ..types import CATEGORY, Regional, RuleSocket, share_input
 from .patch import install_reported, patch_outputs
 
@@ -24,6 +25,7 @@ class ProgressiveDepth(io.ComfyNode):
             description="Two patches in one: the high-level prompts in one part of the layers, the "
             "low-level prompts in the other, at the same time. For ranges and percents of your "
             "own put two Patch DiT Cross-Attention in a row instead.",
+            **newer("progressive prompts", "layer range", "high low level prompts"),
             inputs=[
                 io.Model.Input("model", tooltip="The model to patch."),
                 io.Combo.Input(

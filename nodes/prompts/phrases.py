@@ -24,6 +24,7 @@ from ...attention.text.prompts import text_from_conditioning
 from ...planner.compose import compose_prompt, contains_phrase
 from ...planner.offline.phrase_roles import phrase_roles
 from ...planner.plan import Plan, RegionPlan
+from ..newer import newer
 from ..regions.phrase_picture import binding_rows, draw_regions
 from ..regions.preview import region_color
 from ..types import CATEGORY, Phrases, PlanSocket, Regions
@@ -39,6 +40,7 @@ class BindPhrases(io.ComfyNode):
             description="Find the text tokens of each region's phrase in the global prompt, with "
             "the model's own tokenizer, and tell the thing's noun from what is said of it. For "
             "rules that tune the attention of single words.",
+            **newer("attribute binding", "token indices", "phrase tokens"),
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder that encoded the prompt."),
                 Regions.Input("regions", tooltip="One region per phrase, such as from a sketch."),

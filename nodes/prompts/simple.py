@@ -36,7 +36,6 @@ class RegionalPrompt(io.ComfyNode):
                 "area prompt",
                 "regional prompting",
                 "forge couple",
-                essentials="Image Generation",
             ),
             inputs=[
                 io.Model.Input("model", tooltip="From the loader, after any LoRA."),

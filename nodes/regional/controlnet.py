@@ -17,6 +17,7 @@ from ...attention.errors import PromptError
 from ...attention.sampling.host import KEY
 from ...attention.sampling.run import SamplingRun
 from ...attention.text.encode import Conditioning
+from ..newer import newer
 from ..types import CATEGORY, Regions
 
 CONTROL = "control"  # where the host keeps it in a conditioning
@@ -151,6 +152,7 @@ class RegionControlNet(io.ComfyNode):
             description="Keep the ControlNet that was applied last to some regions: what it adds "
             "to each token is multiplied by what these regions own of it. Put it behind Apply "
             "ControlNet; chain both for one ControlNet per region.",
+            **newer("regional controlnet", "masked controlnet", "controlnet mask"),
             inputs=[
                 io.Conditioning.Input("positive", tooltip="From Apply ControlNet."),
                 io.Conditioning.Input("negative", tooltip="From Apply ControlNet."),

@@ -12,6 +12,7 @@ from comfy_api.latest import io
 from ...attention.calls.schedule import PercentRange
 from ...attention.lora.spec import MAX_STRENGTH, RegionLora
 from ...demo_model.loader import DEMO_LORAS
+from ..newer import newer
 from ..types import CATEGORY, Loras, percents_in_order, require_choice, share_input
 
 
@@ -49,6 +50,7 @@ class RegionLoraNode(io.ComfyNode):
             "Conditioning; chain several for several LoRAs. The patched model then adds each "
             "LoRA's change to the tokens of its own regions, without merging any weight; its text "
             "encoder part acts on the prompts of its regions.",
+            **newer("regional lora", "masked lora", "lora mask", "lora couple"),
             inputs=[
                 io.Combo.Input(
                     "lora_name",

@@ -12,6 +12,7 @@ from ...attention.canvas.regions import MAX_REGIONS, RegionSet
 from ...attention.errors import PromptError
 from ...attention.joint.references import REFERENCES, WHOLE
 from ...attention.text.encode import Conditioning
+from ..newer import newer
 from ..types import CATEGORY, Regions
 
 HOST_KEY = "reference_latents"  # where the host keeps them, first one first
@@ -27,6 +28,12 @@ class RegionReference(io.ComfyNode):
             description="Give a reference image to one region: only the image and the text of that "
             "region see it. For models that take reference images (Flux Kontext, Flux.2, "
             "Qwen-Image-Edit). One of these per image.",
+            **newer(
+                "regional reference image",
+                "ip adapter region",
+                "reference latent",
+                "kontext region",
+            ),
             inputs=[
                 io.Conditioning.Input(
                     "conditioning",

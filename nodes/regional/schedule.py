@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...attention.canvas.region_schedule import RegionSchedule, with_schedule
 from ...attention.canvas.regions import RegionSet
+from ..newer import newer
 from ..types import CATEGORY, Regions, share_input
 
 RULES_BASE_RATIO = -1.0  # of the node's base_ratio: leave it to the patch or its rule
@@ -21,6 +22,9 @@ class RegionScheduleNode(io.ComfyNode):
             description="Give single regions their own part of the denoising, faded in and out, "
             "and their own base ratio. One patch then does what would else need one for each "
             "region. Chain several for regions with unlike schedules.",
+            **newer(
+                "prompt scheduling", "timestep range", "start end percent", "regional base ratio"
+            ),
             inputs=[
                 Regions.Input("regions", tooltip="From any node that makes regions."),
                 io.String.Input(

@@ -18,11 +18,25 @@ def info(node: Any) -> dict[str, Any]:
     return node.GET_NODE_INFO_V1()
 
 
+# Their display names are what one searches for.
+PLAIN_NAMES = {
+    "DemoDiTLoader",
+    "ScoreDemoScene",
+    "DemoConfusion",
+    "CompareImages",
+    "CompareFolders",
+}
+
+
 def test_aliases_are_told_where_the_host_takes_them() -> None:
     told = {node.GET_SCHEMA().node_id: info(node).get("search_aliases") for node in NODES}
-    for name in ("RegionalPrompt", "RegionSplit", "PatchCrossAttention", "RegionalConditioning"):
-        aliases = told[f"RegionalDiT_{name}"]
-        assert bool(aliases) == ("search_aliases" in FIELDS), name
+    for node_id, aliases in told.items():
+        wanted = node_id.removeprefix("RegionalDiT_") not in PLAIN_NAMES
+        assert bool(aliases) == (wanted and "search_aliases" in FIELDS), node_id
+
+
+def test_no_node_is_filed_among_those_of_core() -> None:
+    assert not [node for node in NODES if info(node).get("essentials_category")]
 
 
 def test_only_what_is_there_for_comparison_is_experimental() -> None:

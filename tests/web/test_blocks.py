@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_sockets_grow_and_are_kept(driver: Driver) -> None:
     assert found["after"] == found["steps"][-1]
 
 
+def test_the_library_keeps_the_pack_together(driver: Driver) -> None:
+    text = driver.run("library", vue=False, search="Regional Prompt")
+    sections = re.split(r"^(comfy nodes|extensions)$", text or "", flags=re.M | re.I)
+    if len(sections) < 3:
+        pytest.skip("the library of this front end has no sections")
+    assert "Regional Prompt (simple)" in sections[-1], text
+    assert sections[-2].lower() == "extensions"
+    assert re.search(r"regional DiT\s+Regional prompts", sections[0]), "the blueprints"
+
+
 def test_blueprints_are_found_and_run(driver: Driver, repo: Path) -> None:
     names = sorted(path.stem for path in (repo / "subgraphs").glob("*.json"))
     found = driver.run(
@@ -74,6 +85,87 @@ def test_blueprints_are_found_and_run(driver: Driver, repo: Path) -> None:
         assert "RegionalDiT_RegionalPrompt" in block["sent"]
     drawn = found["Regional prompts (draw)"]["sent"]["RegionalDiT_RegionEditor"]
     assert json.loads(drawn["plan_json"])["regions"][0]["high_level"] == "a red circle"
+    planned = found["Regional prompts (draw)"]["planned"]
+    assert planned["end"] == "execution_success", planned["detail"]
+    regions = json.loads(planned["drawn"])["regions"]
+    assert len(regions) == 2 and "triangle" in regions[0]["high_level"]
+    assert planned["sent"] == planned["drawn"], "what is shown is what runs"
+
+
+# What is set on the outside of each blueprint, and the inner node that it must reach.
+FIELDS = {
+    "Regional prompts (draw)": {
+        "overlap": ("RegionalDiT_RegionEditor", "blend"),
+        "base_ratio": ("RegionalDiT_RegionalPrompt", 0.45),
+    },
+    "Regional prompts (plan)": {
+        "prompt": ("RegionalDiT_LLMProgressivePrompt", "a cat and a dog"),
+        "n": ("RegionalDiT_LLMProgressivePrompt", 2),
+        "endpoint": ("RegionalDiT_LLMProgressivePrompt", "http://127.0.0.1:9"),
+        "aspect": ("RegionalDiT_LLMProgressivePrompt", 1.5),
+        "global_prompt": ("RegionalDiT_RegionalPrompt", "oil painting"),
+        "negative_prompt": ("RegionalDiT_RegionalPrompt", "blurry"),
+        "base_ratio": ("RegionalDiT_RegionalPrompt", 0.45),
+    },
+    "Split into N": {
+        "split": ("RegionalDiT_RegionSplit", "H (rows)"),
+        "n": ("RegionalDiT_RegionSplit", 3),
+        "rows": ("RegionalDiT_RegionSplit", 2),
+        "columns": ("RegionalDiT_RegionSplit", 2),
+        "feather": ("RegionalDiT_RegionSplit", 0.1),
+        "prompts": ("RegionalDiT_RegionalPrompt", "one\ntwo\nthree"),
+        "global_prompt": ("RegionalDiT_RegionalPrompt", "oil painting"),
+        "negative_prompt": ("RegionalDiT_RegionalPrompt", "blurry"),
+        "base_ratio": ("RegionalDiT_RegionalPrompt", 0.45),
+    },
+}
+DRAW = "Regional prompts (draw)"
+# (blueprint, beside other nodes, how often, renderers)
+PLACES = [
+    (DRAW, False, 1, True), (DRAW, True, 1, False), (DRAW, True, 2, True), (DRAW, True, 2, False),
+    ("Regional prompts (plan)", True, 1, False), ("Split into N", False, 2, False),
+    ("Split into N", True, 2, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "beside", "times", "vue"), PLACES)
+def test_fields_of_blueprints(
+    driver: Driver, repo: Path, name: str, beside: bool, times: int, vue: bool
+) -> None:
+    """All fields are outside, whatever ids other nodes have; what is set there is sent and kept."""
+    values = {field: value for field, (_, value) in FIELDS[name].items()}
+    drawn = ["a drawn square", "a second one"][:times] if name == DRAW else []
+    found = driver.run(
+        "blueprintFields",
+        vue=vue,
+        name=name,
+        workflow=str(repo / "workflows" / "simple_2_regions.json") if beside else None,
+        values=[values, {"base_ratio": 0.05}][:times],
+        prompts=[*drawn, *[""] * (times - len(drawn))],
+    )
+    if found is None:
+        pytest.skip("the node search of this front end lists no blueprints of node packs")
+    expected = {*values, *(["plan_json"] if name == DRAW else [])}
+    for state in ("placed", "loaded"):
+        first, *others = found[state]
+        for block in found[state]:
+            assert sorted(block["fields"]) == sorted(expected), state
+        for field, (node, value) in FIELDS[name].items():
+            assert first["sent"][node][field] == pytest.approx(value), (state, field)
+        for other in others:
+            assert other["sent"]["RegionalDiT_RegionalPrompt"]["base_ratio"] == pytest.approx(0.05)
+            assert first["inside"] != other["inside"], "each block has nodes of its own"
+        for block, prompt in zip(found[state], drawn, strict=False):
+            assert prompts_of(block) == [prompt], state
+    if drawn:
+        assert prompts_of(found["after"][0]) == ["a drawn square", "drawn after loading"]
+        assert [prompts_of(b) for b in found["after"][1:]] == [[p] for p in drawn[1:]]
+
+
+def prompts_of(block: dict[str, Any]) -> list[str]:
+    """Prompts of the regions that a block's drawing sends to the server."""
+    plan = json.loads(block["sent"]["RegionalDiT_RegionEditor"]["plan_json"])
+    return [region["high_level"] for region in plan["regions"]]
 
 
 def test_the_app_shows_its_fields_and_runs(driver: Driver, repo: Path) -> None:

@@ -62,6 +62,21 @@ def test_grid_dividers_and_fields(driver: Driver, vue: bool) -> None:
 
 
 @BOTH
+def test_loras_that_cannot_be_listed_are_told(driver: Driver, vue: bool) -> None:
+    """In the panel, not in the console alone; the name can still be typed."""
+    found = driver.run("lorasUnread", vue=vue)
+    before, unread = found["before"], found["unread"]
+    assert before["offered"] >= 2 and not before["marked"]
+    assert "cannot be listed: the server answered 503" in unread["status"]
+    assert unread["title"] == unread["status"] and "type the file's name" in unread["placeholder"]
+    assert unread["marked"] and unread["offered"] == 0
+    assert found["typed"]["regions"][0]["lora"] == "by hand"
+    assert found["kept"]["status"] == unread["status"], "it stays while one types"
+    again = found["again"]
+    assert again == {**before, "status": again["status"]} and "listed" not in again["status"]
+
+
+@BOTH
 def test_paint_and_erase(driver: Driver, vue: bool) -> None:
     found = driver.run("painting", vue=vue)
     (painted,) = found["painted"]["regions"]
@@ -223,7 +238,8 @@ def test_workflows_load_by_drag_and_drop(
     driver: Driver, repo: Path, tmp_path: Path, vue: bool
 ) -> None:
     """All whose nodes this host has; in the second renderer as many as hold every kind of node."""
-    known = requests.get(f"{driver.url}/object_info", timeout=60).json().keys()
+    schemas = requests.get(f"{driver.url}/object_info", timeout=60).json()
+    known = schemas.keys()
     sources = sorted((repo / "workflows").glob("*.json"), key=lambda path: path.stat().st_size)
     sources = [source for source in sources if kinds_that_run(source) <= known]
     assert len(sources) > 20
@@ -249,7 +265,7 @@ def test_workflows_load_by_drag_and_drop(
         for dialog in loaded["dialogs"]:  # the editor offers to download what is not there
             assert dialog.startswith("Missing Models"), path
             assert any(name in dialog for name in models_named_in(path, repo)), path
-        assert simple(loaded["prompt"]) == simple(twin), path
+        assert simple(loaded["prompt"], schemas) == simple(twin), path
         assert vue or loaded["small"] == [], path
 
 
@@ -279,11 +295,17 @@ def with_all_kinds_of_nodes(sources: list[Path]) -> list[Path]:
     return chosen
 
 
-def simple(prompt: dict[str, Any]) -> dict[str, Any]:
-    """An API workflow without what the front end adds, and with drawings as values."""
+def simple(prompt: dict[str, Any], schemas: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An API workflow without what the front end adds, and with drawings as values.
+
+    It adds inputs that a host keeps for older files and hides (SaveVideo's codec).
+    """
     nodes = {}
     for node_id, node in prompt.items():
-        inputs = {k: v for k, v in node["inputs"].items() if k != "preview"}
+        sections = (schemas or {}).get(node["class_type"], {}).get("input", {}).values()
+        specs = {name: spec for section in sections for name, spec in section.items()}
+        hidden = {n for n, spec in specs.items() if len(spec) > 1 and spec[1].get("hidden")}
+        inputs = {k: v for k, v in node["inputs"].items() if k not in hidden | {"preview"}}
         if node["class_type"] == "RegionalDiT_RegionEditor":
             drawing = json.loads(inputs["plan_json"])
             inputs["plan_json"] = [(r["high_level"], r["box"]) for r in drawing["regions"]]

@@ -38,7 +38,8 @@ def test_the_outer_node_is_the_block(block: dict[str, Any]) -> None:
     assert node["type"] == definition["id"] and node["properties"]["cnr_id"] == "regional-dit"
     for side in ("inputs", "outputs"):
         assert [p["name"] for p in node[side]] == [p["name"] for p in definition[side]]
-    assert [p["type"] for p in node["inputs"]] == ["MODEL", "CLIP"]
+    sockets = [p["type"] for p in node["inputs"] if "widget" not in p]
+    assert sockets == ["MODEL", "CLIP"]
     assert [p["type"] for p in node["outputs"]] == ["MODEL", "CONDITIONING", "CONDITIONING"]
 
 
@@ -63,13 +64,31 @@ def test_links_end_at_sockets_and_sides(block: dict[str, Any]) -> None:
 
 
 def test_widgets_outside_are_widgets_inside(block: dict[str, Any]) -> None:
-    nodes = {str(node["id"]): node for node in inside(block)["nodes"]}
+    """Each is an input of the block, linked to the widget's input: found whatever the ids are."""
+    definition = inside(block)
+    nodes = {node["id"]: node for node in definition["nodes"]}
+    links = {link["id"]: link for link in definition["links"]}
     (outer,) = block["nodes"]
-    shown = outer["properties"]["proxyWidgets"]
-    assert len({widget for _, widget in shown}) == len(shown) >= 5
-    for node_id, widget in shown:
-        sockets = {socket["name"]: socket for socket in nodes[node_id]["inputs"]}
-        assert sockets[widget]["widget"]["name"] == widget and sockets[widget]["link"] is None
+    assert "proxyWidgets" not in outer["properties"], "they name ids, which do not last"
+    fields = [i for i, socket in enumerate(outer["inputs"]) if "widget" in socket]
+    assert len(outer["widgets_values"]) == len(fields) >= 3
+    for value, index in zip(outer["widgets_values"], fields, strict=True):
+        (link_id,) = definition["inputs"][index]["linkIds"]
+        link = links[link_id]
+        node = nodes[link["target_id"]]
+        socket = node["inputs"][link["target_slot"]]
+        name = outer["inputs"][index]["name"]
+        assert (link["origin_id"], link["origin_slot"]) == (INPUT_ID, index)
+        assert socket["widget"]["name"] == name == outer["inputs"][index]["widget"]["name"]
+        widgets = [s["name"] for s in node["inputs"] if "widget" in s]
+        assert node["widgets_values"][widgets.index(name)] == value
+
+
+def test_the_library_tells_of_them(block: dict[str, Any]) -> None:
+    definition = inside(block)
+    assert definition["category"] == "regional DiT"
+    assert len(definition["description"]) > 40
+    assert block["extra"]["BlueprintDescription"] == definition["description"]
 
 
 @pytest.mark.usefixtures("registered")
@@ -91,6 +110,8 @@ def test_the_host_takes_it_unpacked(block: dict[str, Any], schemas: dict[str, An
                 continue
             link = links[socket["link"]]
             outer = link["origin_id"] == INPUT_ID
+            if outer and "widget" in socket:  # its value is the block's, here still the widget's
+                continue
             source = "loader" if outer else str(link["origin_id"])
             inputs[socket["name"]] = [source, link["origin_slot"]]
         api[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}

@@ -2,6 +2,7 @@
 
 export interface HostWidget {
   name: string;
+  type?: string;
   label?: string;
   value: unknown;
   callback?: (value: unknown) => void;
@@ -28,7 +29,16 @@ export interface NodeDefinition {
 }
 
 export interface HostNode {
+  id: number | string;
   comfyClass?: string;
+  graph?: { getNodeById(id: number | string): HostNode | null } | null;
+  /** Of a subgraph's node, in front ends that keep the values of promoted fields there. */
+  createPromotedHostWidget?: (
+    input: HostInput,
+    id: string,
+    inner: HostWidget & { node: HostNode },
+  ) => HostWidget | undefined;
+  addCustomWidget?: (widget: HostWidget) => HostWidget;
   widgets?: HostWidget[];
   inputs?: HostInput[];
   properties: Record<string, unknown>;

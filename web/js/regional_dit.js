@@ -1,7 +1,9 @@
-// The one extension of the pack: the Region Editor's widget, reports below nodes, and their translation.
+// The one extension of the pack: the Region Editor's widget, in its node and outside of a subgraph, reports below
+// nodes, and their translation.
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { drawOutside } from "./editor/outside.js";
 import { editorWidget } from "./editor/widget.js";
 import { loadLanguage, translateDefinition, translateNode } from "./node_texts.js";
 import { addReport } from "./report.js";
@@ -30,6 +32,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (language) translateNode(node, language);
+    drawOutside(app, api, node);
     if (REPORTING.has(node.comfyClass ?? "")) addReport(node);
   },
 });

@@ -98,6 +98,39 @@ export async function grids(stage, how) {
   return found;
 }
 
+/** A server that cannot list its LoRA files, and can again. @param {Stage} stage @param {{vue: boolean}} how */
+export async function lorasUnread(stage, how) {
+  const { page, editor } = await oneEditor(stage, how);
+  await editor.draw([0.1, 0.1, 0.5, 0.5], "a cat");
+  const field = await editor.find('[data-rdit="lora"]');
+  const read = async () => ({
+    status: await editor.status(),
+    ...(await field.evaluate((f) => {
+      const { placeholder, title, list, classList } = /** @type {HTMLInputElement} */ (f);
+      return { placeholder, title, offered: list?.options.length, marked: classList.contains("rdit-fault") };
+    })),
+  });
+  const leave = () => editor.press("select"); // the next focus asks anew
+  const route = "**/object_info/RegionalDiT_RegionLora";
+  await field.click();
+  await page.waitForFunction((f) => /** @type {HTMLInputElement} */ (f).list?.options.length, field);
+  const before = await read();
+  await leave();
+  await page.route(route, (r) => r.fulfill({ status: 503, body: "busy" }));
+  await field.click();
+  await page.waitForFunction((f) => f.classList.contains("rdit-fault"), field);
+  const unread = await read();
+  await page.screenshot({ path: `${stage.pictures}/loras_unread_${how.vue ? "vue" : "classic"}.png` });
+  await page.keyboard.type("by hand");
+  const typed = await editor.plan();
+  const kept = await read();
+  await leave();
+  await page.unroute(route);
+  await field.click();
+  await page.waitForFunction((f) => !f.classList.contains("rdit-fault"), field);
+  return { before, unread, typed, kept, again: await read() };
+}
+
 /** Painting and erasing. @param {Stage} stage @param {{vue: boolean}} how */
 export async function painting(stage, how) {
   const { editor } = await oneEditor(stage, how);

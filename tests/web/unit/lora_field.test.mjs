@@ -18,7 +18,9 @@ test("the names come from the host's description of Region LoRA, in both its for
   assert.deepEqual(await loraNames(api), ["a.safetensors", "demo striped"]);
   assert.deepEqual(api.asked, ["/object_info/RegionalDiT_RegionLora"]);
   assert.deepEqual(await loraNames(server([["b"], {}])), ["b"]);
-  await assert.rejects(loraNames(server([], false)), /answered 500/);
+  await assert.rejects(loraNames(server([], false)), /^Error: the server answered 500$/);
+  const unknown = { fetchApi: async () => ({ ok: true, json: async () => ({}) }) };
+  await assert.rejects(loraNames(/** @type {any} */ (unknown)), /has no node Region LoRA/);
 });
 
 test("the strength stays within what the server takes", () => {

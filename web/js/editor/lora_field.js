@@ -15,14 +15,16 @@ export class LoraField {
     this.model = model;
     /** Asks the host for the names of all LoRA files. @type {() => Promise<string[]>} */
     this.names = async () => [];
+    /** Told when the names cannot be read; null: they can again. @type {(text: string | null) => void} */
+    this.onFault = () => {};
+    this.t = t;
+    this.failed = false;
     this.list = element("datalist");
     this.list.id = `rdit-loras-${++lists}`;
     this.file = element("input", "rdit-text");
     this.file.type = "text";
     this.file.setAttribute("list", this.list.id);
     this.file.dataset.rdit = "lora";
-    this.file.placeholder = t("loraHint");
-    this.file.title = t("loraTitle");
     this.file.maxLength = MAX_LORA_NAME;
     this.file.spellcheck = false;
     this.strength = numberField("loraStrength", -MAX_LORA_STRENGTH, MAX_LORA_STRENGTH, 0.05);
@@ -31,6 +33,7 @@ export class LoraField {
     this.root = element("div", "rdit-row rdit-lora", [
       element("label", "", [t("lora"), this.file]), this.list, this.strength,
     ]);
+    this.hint(null);
   }
 
   /** @param {AbortSignal} signal */
@@ -46,9 +49,27 @@ export class LoraField {
     });
   }
 
+  /** Say what can be written here. @param {string | null} reason why there is no list of names */
+  hint(reason) {
+    const { t } = this;
+    this.file.placeholder = t(reason === null ? "loraHint" : "loraTypeName");
+    this.file.title = reason === null ? t("loraTitle") : t("loraUnread", reason);
+    this.file.classList.toggle("rdit-fault", reason !== null);
+    if (reason !== null || this.failed) this.onFault(reason === null ? null : this.file.title);
+    this.failed = reason !== null;
+  }
+
   /** The host's files as they are now: each time anew, since they come and go. */
   async fill() {
-    const names = await this.names();
+    /** @type {string[]} */
+    let names;
+    try {
+      names = await this.names();
+    } catch (error) {
+      this.list.replaceChildren(); // of before: no more to be trusted
+      return this.hint(error instanceof Error ? error.message : String(error));
+    }
+    this.hint(null);
     this.list.replaceChildren(
       ...names.map((name) => {
         const option = element("option");
@@ -74,7 +95,9 @@ export class LoraField {
 export async function loraNames(api) {
   const node = "RegionalDiT_RegionLora";
   const answer = await api.fetchApi(`/object_info/${node}`);
-  if (!answer.ok) throw new Error(`The list of LoRA files could not be read: the server answered ${answer.status}.`);
-  const [kind, settings] = (await answer.json())[node].input.required.lora_name;
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+  const described = (await answer.json())[node]; // without a word for a node that it does not have
+  if (!described) throw new Error("the server has no node Region LoRA");
+  const [kind, settings] = described.input.required.lora_name;
   return Array.isArray(kind) ? kind : settings.options; // older hosts list them in place of the kind
 }

@@ -70,6 +70,8 @@ export const STYLE = `
 .rdit-editor .rdit-lora { flex-wrap: nowrap; }
 .rdit-editor .rdit-lora label { flex: 1 1 auto; min-width: 0; }
 .rdit-editor .rdit-text { flex: 1 1 auto; min-width: 0; width: 60px; height: 24px; }
+.rdit-editor .rdit-text.rdit-fault { border-color: #e8a33d; }
+.rdit-editor.rdit-light .rdit-text.rdit-fault { border-color: #8a5200; }
 .rdit-editor input[type="range"] { width: 70px; accent-color: #4a9eff; margin: 0; }
 .rdit-editor input[type="color"] { width: 30px; height: 24px; padding: 1px; border-radius: 5px; cursor: pointer;
   border: 1px solid var(--border-color, #4e4e4e); background: var(--comfy-input-bg, #222); }

@@ -45,6 +45,10 @@ export class EditorView {
     this.keys.dataset.rdit = "keys";
     this.toolbar = new Toolbar(t);
     this.panel = new Panel(model, t);
+    this.panel.lora.onFault = (text) => {
+      this.notice = text;
+      this.refresh();
+    };
     this.input = new Input(model, {
       canvas: this.canvas,
       area: () => this.pageArea(),

@@ -10,17 +10,41 @@ import { EditorView } from "./view.js";
 /** @typedef {import("../host").HostApp} HostApp */
 /** @typedef {import("../host").HostApi} HostApi */
 /** @typedef {import("../host").HostNode} HostNode */
+/** @typedef {ReturnType<typeof makeEditor>} Editor */
 
+/** What the server calls the field in place of which the editor is drawn. */
+export const EDITOR_WIDGET = "REGIONAL_DIT_EDITOR";
 const VIEW_PROPERTY = "regional_dit_view";
 const WATCH_MS = 400;
 /** Around the editor in its node, within its height. */
 const MARGIN_PX = 10;
 
 /**
+ * The editor of a Region Editor's node.
  * @param {HostApp} app @param {HostApi} api @param {HostNode} node @param {string} name
  * @returns {import("../host").HostWidget}
  */
 export function editorWidget(app, api, node, name) {
+  const editor = makeEditor(app, api, node);
+  const { model } = editor;
+  const widget = node.addDOMWidget(name, EDITOR_WIDGET, editor.view.root, {
+    ...editor.options,
+    getValue: () => model.text(),
+    setValue: (/** @type {unknown} */ value) => model.load(value),
+  });
+  editor.onText = (text) => widget.callback?.(text);
+  chain(node, "onConnectionsChange", () => editor.view.refresh());
+  chain(node, "onExecuted", editor.read);
+  return widget;
+}
+
+/**
+ * An editor that is in no node yet.
+ * @param {HostApp} app @param {HostApi} api
+ * @param {HostNode} node that it is drawn in
+ * @param {HostNode} source the Region Editor whose canvas it draws: the same, or one inside of `node`
+ */
+export function makeEditor(app, api, node, source = node) {
   const model = new EditorModel();
   /** @type {HTMLImageElement | null} */
   let picture = null;
@@ -28,9 +52,9 @@ export function editorWidget(app, api, node, name) {
   let ran = null;
 
   const surroundings = () => ({
-    latent: readLatent(node, ran),
-    longSide: readNumberWidget(node, "long_side_px", 1024),
-    tokenPx: readNumberWidget(node, "token_px", 16),
+    latent: readLatent(source, ran),
+    longSide: readNumberWidget(source, "long_side_px", 1024),
+    tokenPx: readNumberWidget(source, "token_px", 16),
     picture: picture && picture.naturalWidth ? picture : null,
   });
   const locale = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language);
@@ -43,7 +67,7 @@ export function editorWidget(app, api, node, name) {
     if (model.busy) return view.redraw();
     view.refresh();
     if (!saved) return;
-    widget.callback?.(model.text());
+    editor.onText(model.text());
     if (model.history.mergeKey === null) noteChange(); // else when the field is left
   };
   // Keys and touch do not make the host look for changes; a mouse does by itself.
@@ -53,14 +77,6 @@ export function editorWidget(app, api, node, name) {
       snap: view.input.snapping.on, tokens: view.showTokens, picture: view.showPicture,
     };
   };
-
-  const widget = node.addDOMWidget(name, "REGIONAL_DIT_EDITOR", view.root, {
-    getValue: () => model.text(),
-    setValue: (/** @type {unknown} */ value) => model.load(value),
-    margin: MARGIN_PX,
-    getMinHeight: () => view.minHeight + 2 * MARGIN_PX,
-    hideOnZoom: true,
-  });
   view.root.classList.add("widget-expands"); // the Vue renderer lets such a widget grow
 
   /** @param {string} url */
@@ -88,11 +104,13 @@ export function editorWidget(app, api, node, name) {
     const onExecuted = (/** @type {CustomEvent} */ e) => {
       const url = pictureOf(api, e.detail?.output);
       if (url) showPicture(url);
+      editor.onAnyExecuted(e.detail);
     };
     api.addEventListener("executed", onExecuted);
     let seen = "";
     const timer = setInterval(() => {
       if (!view.root.isConnected || document.hidden) return;
+      editor.onWatch();
       const { latent, longSide, tokenPx } = surroundings();
       const sharpness = view.pixelScale().toFixed(2);
       const now = JSON.stringify([latent, longSide, tokenPx, document.body.className, sharpness]);
@@ -106,7 +124,6 @@ export function editorWidget(app, api, node, name) {
     const last = lastPicture(api, app);
     if (last) showPicture(last);
   };
-
   chain(node, "onAdded", attach);
   chain(node, "onRemoved", () => {
     life?.abort();
@@ -121,26 +138,41 @@ export function editorWidget(app, api, node, name) {
     view.showPicture = shown === true;
     view.refresh();
   });
-  chain(node, "onConnectionsChange", () => view.refresh());
-  chain(node, "onExecuted", (/** @type {any} */ output) => {
-    const said = output?.regional_dit_editor?.[0];
-    if (typeof said !== "string") return;
-    /** @type {{plan: string, taken: boolean, shapes: number, canvas_px: [number, number]}} */
-    const message = JSON.parse(said);
-    ran = { width: message.canvas_px[0], height: message.canvas_px[1] };
-    const { plan, error } = parsePlan(message.plan);
-    if (error) view.notice = t("refusedText", t(...error));
-    else if (message.taken && plan.source !== model.plan.source) {
-      view.notice = t("planTaken");
-      model.take(plan);
-    } else if (message.shapes > 0) {
-      view.notice = t("shapesTaken");
-      model.takeShapes(plan.regions.slice(0, message.shapes));
-    }
-    view.refresh();
-  });
+
+  const editor = {
+    model,
+    view,
+    /** Of a DOM widget, but for its value. */
+    options: { margin: MARGIN_PX, getMinHeight: () => view.minHeight + 2 * MARGIN_PX, hideOnZoom: true },
+    /** Begin to listen, until the node is removed; done by itself when the node is added. */
+    attach,
+    /** What the server says after a run. @param {any} output of the Region Editor */
+    read(output) {
+      const said = output?.regional_dit_editor?.[0];
+      if (typeof said !== "string") return;
+      /** @type {{plan: string, taken: boolean, shapes: number, canvas_px: [number, number]}} */
+      const message = JSON.parse(said);
+      ran = { width: message.canvas_px[0], height: message.canvas_px[1] };
+      const { plan, error } = parsePlan(message.plan);
+      if (error) view.notice = t("refusedText", t(...error));
+      else if (message.taken && plan.source !== model.plan.source) {
+        view.notice = t("planTaken");
+        model.take(plan);
+      } else if (message.shapes > 0) {
+        view.notice = t("shapesTaken");
+        model.takeShapes(plan.regions.slice(0, message.shapes));
+      }
+      view.refresh();
+    },
+    /** Called with the drawing when a person changed it. @type {(text: string) => void} */
+    onText: () => {},
+    /** Called when any node has run. @type {(detail: any) => void} */
+    onAnyExecuted: () => {},
+    /** Called again and again while the editor is shown. @type {() => void} */
+    onWatch: () => {},
+  };
   view.refresh();
-  return widget;
+  return editor;
 }
 
 /**
