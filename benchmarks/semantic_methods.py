@@ -96,6 +96,8 @@ JOINT_ATTENTION = (
            settings={"base_ratio": 0.1, "inject_steps": 5, "single_interval": 2}),
     Method("rpf-0.2", "rpf, base ratio 0.2, all blocks", rule="RegionalPromptingFlux",
            settings={"base_ratio": 0.2, "inject_steps": 5}),
+    Method("rpf-0.2-first-10", "rpf, base ratio 0.2, all blocks, 10 steps",
+           rule="RegionalPromptingFlux", settings={"base_ratio": 0.2, "inject_steps": 10}),
     Method("rpf-0.2-all", "rpf, base ratio 0.2, all blocks and steps",
            rule="RegionalPromptingFlux", settings={"base_ratio": 0.2, "inject_steps": 1000}),
     Method("eligen", "eligen", rule="EliGen"),
@@ -107,7 +109,7 @@ JOINT_ATTENTION = (
            "SpecialtyTuning", {"regional_text": True}),
 )  # fmt: skip
 """For models with joint attention (``--model flux``). The two published kinds of preset of rpf,
-which inject in 10 of 24 steps, do so in 5 of 12."""
+which inject in 10 of 24 steps, do so in 5 of 12; the third is for 24."""
 
 BIND = (
     *(_bind(f"-release-{r:g}", f"release at {r:g}", release_at=r) for r in (0.3, 0.5, 0.7)),
