@@ -302,8 +302,8 @@ def simple(prompt: dict[str, Any], schemas: dict[str, Any] | None = None) -> dic
     """
     nodes = {}
     for node_id, node in prompt.items():
-        sections = (schemas or {}).get(node["class_type"], {}).get("input", {}).values()
-        specs = {name: spec for section in sections for name, spec in section.items()}
+        known = (schemas or {}).get(node["class_type"], {}).get("input", {})
+        specs = {**known.get("required", {}), **known.get("optional", {})}
         hidden = {n for n, spec in specs.items() if len(spec) > 1 and spec[1].get("hidden")}
         inputs = {k: v for k, v in node["inputs"].items() if k not in hidden | {"preview"}}
         if node["class_type"] == "RegionalDiT_RegionEditor":
