@@ -117,8 +117,13 @@ BIND = (
     _bind("-open", "no layer isolated", isolate_until=0.0),
     _bind("-half", "isolated until 0.5", isolate_until=0.5),
     _bind("-all", "all layers isolated until 0.2", isolated_layers=(0, 8)),
-    Method("bind-avoid", "bind, the other objects as negatives", rule="Bind",
-           settings={"base_ratio": 0.3}, avoids=True),
+    Method(
+        "bind-avoid",
+        "bind, the other objects as negatives",
+        rule="Bind",
+        settings={"base_ratio": 0.3},
+        avoids=True,
+    ),
 )
 """Settings of bind around base ratio 0.3, release at 1."""
 
@@ -131,8 +136,13 @@ RPF = tuple(
 
 FLUX_LAYERS = 9
 FLUX_PREFIXES = tuple(
-    Method(f"bind-first-{k}", f"bind, layers 0..{k - 1}", rule="Bind", layers=(0, k - 1),
-           settings={"base_ratio": 0.3})
+    Method(
+        f"bind-first-{k}",
+        f"bind, layers 0..{k - 1}",
+        rule="Bind",
+        layers=(0, k - 1),
+        settings={"base_ratio": 0.3},
+    )
     for k in (2, 3, 5, 7, FLUX_LAYERS)
 )
 FLUX_WINDOWS = tuple(

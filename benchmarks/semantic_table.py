@@ -25,7 +25,7 @@ from statistics import fmean
 from typing import Any
 
 import semantic_paired
-from semantic_methods import REFERENCES, LABELS
+from semantic_methods import LABELS, REFERENCES
 from semantic_scenes import LAYOUTS
 
 PER_REGION = ("object", "colour", "foreign")
