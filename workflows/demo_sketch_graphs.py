@@ -103,5 +103,6 @@ DEMO_SKETCHES = {
             ("blue square", (0.5, 0.5, 0.96, 0.96)),
         ),
         prompt="red circle, green triangle, blue square, black background",
+        seed=4,
     ),
 }
