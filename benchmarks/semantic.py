@@ -7,7 +7,8 @@ are gone through method by method, so that all cells have about the same number 
     python3 -m headless run benchmarks/semantic.py --scenes 200
     python3 -m headless run benchmarks/semantic.py --methods prefix window --layouts W2
     python3 -m headless run benchmarks/semantic.py --model flux --methods joint-attention \\
-        bind-settings --sampler euler --scheduler simple --name semantic_flux
+        bind-settings --sampler euler_ancestral --scheduler simple --steps 24 --cfg 2.5 \\
+        --name semantic_flux
     python3 -m headless run benchmarks/semantic.py --cost 5 --layouts W2 grid4 boxes2
     python3 -m headless run benchmarks/semantic.py --table
 """
