@@ -154,6 +154,19 @@ def summarise(n: int, args: Any, counts: Any, all_right: Any, seconds: float) ->
     return result
 
 
+def save_report(
+    args: argparse.Namespace, results: Any, sheet: list[Any], kinds: Sequence[str]
+) -> None:
+    """Figures and settings into ``args.out``, the pictures beside it; nothing without it."""
+    if not args.out:
+        return
+    settings = {k: v for k, v in vars(args).items() if k not in ("out", "keep")}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    report = {"settings": settings, "results": results}
+    args.out.write_text(json.dumps(report, indent=2) + "\n")
+    save_sheet(sheet, args.out.with_suffix(".png"), kinds)
+
+
 def save_sheet(
     pictures: list[Any], path: Path, kinds: Sequence[str] = ("regional", "merged")
 ) -> None:

@@ -128,7 +128,7 @@ def main() -> None:
     args = parser.parse_args()
     host.load()
     import torch
-    from demo_accuracy import save_sheet
+    from demo_accuracy import save_report
     from regional_dit.demo_model.loader import load_demo
 
     found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
@@ -145,12 +145,7 @@ def main() -> None:
                 print(f"{number + 1}/{args.scenes}", file=sys.stderr, flush=True)
     result = summarise(found)
     print(json.dumps(result, indent=1))
-    if args.out:
-        settings = {k: v for k, v in vars(args).items() if k not in ("out", "keep")}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        report = {"settings": settings, "results": result}
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
-        save_sheet(sheet, args.out.with_suffix(".png"), KINDS)
+    save_report(args, result, sheet, KINDS)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
+from math import sqrt
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, variance
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -33,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import host
 from occlusion_scenes import look, scene_of
 from semantic_methods import REFERENCES, Method, encode, find_methods, prepare
+from semantic_paired import QUANTILE
 from semantic_scenes import Scene
 
 SETTINGS = {"hunyuan_dit": ("euler", "sgm_uniform", 20), "flux": ("euler", "simple", 12)}
@@ -187,10 +189,8 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         base = by_way.get("default rule, front", {})
         gains = [row["both"] - base[n]["both"] for n, row in scenes.items() if n in base]
         if len(gains) > 1:
-            mean = fmean(gains)
-            error = (sum((g - mean) ** 2 for g in gains) / (len(gains) - 1) / len(gains)) ** 0.5
-            cell["both_lead"] = [round(x, 3) for x in (mean, mean - 1.96 * error,
-                                                       mean + 1.96 * error)]  # fmt: skip
+            mean, reach = fmean(gains), QUANTILE * sqrt(variance(gains) / len(gains))
+            cell["both_lead"] = [round(x, 3) for x in (mean, mean - reach, mean + reach)]
         result[way] = cell
     return result
 
@@ -208,7 +208,7 @@ def main() -> None:
     args = parser.parse_args()
     host.load()
     import torch
-    from demo_accuracy import save_sheet
+    from demo_accuracy import save_report
     from occlusion_scenes import SEEN_AS_HIDDEN
 
     rows: list[dict[str, Any]] = []
@@ -235,12 +235,7 @@ def main() -> None:
             print(f"scene {number}", file=sys.stderr, flush=True)
     result = summarise(rows)
     print(json.dumps(result, indent=1))
-    if args.out:
-        settings = {k: v for k, v in vars(args).items() if k not in ("out", "keep")}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        report = {"settings": settings, "results": result}
-        args.out.write_text(json.dumps(report, indent=1) + "\n")
-        save_sheet(sheet, args.out.with_suffix(".png"), tuple(chosen))
+    save_report(args, result, sheet, tuple(chosen))
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def main() -> None:
     args = parser.parse_args()
     host.load()
     import torch
-    from demo_accuracy import save_sheet
+    from demo_accuracy import save_report
     from regional_dit.demo_model.loader import load_demo
 
     (method,) = find_methods([REFERENCES[args.model]])
@@ -134,12 +134,7 @@ def main() -> None:
                 kind: summarise(found[kind], found[KINDS[0]], seconds[kind]) for kind in KINDS
             }
             print(layout, json.dumps(result[layout], indent=1), flush=True)
-    if args.out:
-        settings = {k: v for k, v in vars(args).items() if k not in ("out", "keep")}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        report = {"settings": settings, "results": result}
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
-        save_sheet(sheet, args.out.with_suffix(".png"), KINDS)
+    save_report(args, result, sheet, KINDS)
 
 
 if __name__ == "__main__":

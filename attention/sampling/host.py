@@ -41,6 +41,7 @@ from .negatives import check_negatives, with_negatives
 from .run import RegionalPatch, SamplingRun
 
 KEY = "regional_dit"
+WITH_NEGATIVE = "disable_cfg1_optimization"  # the host's: the negative is computed at cfg 1, too
 
 # Share of the free device memory, and the most in bytes, that the keys and values of regional
 # prompts may take during one sampling.
@@ -219,7 +220,7 @@ def _sampler_wrapper(family: Family, patches: Sequence[RegionalPatch]) -> Any:
 
 def _warn_without_cfg(guider: Any, patches: Sequence[RegionalPatch]) -> None:
     negatives = any(patch.prompts.negative for patch in patches)
-    skipped = not guider.model_options.get("disable_cfg1_optimization")
+    skipped = not guider.model_options.get(WITH_NEGATIVE)
     if negatives and skipped and type(guider) is comfy.samplers.CFGGuider and guider.cfg == 1.0:
         logging.warning(
             "Regional negative prompts have no effect at cfg 1, as no negative prompt has: raise "

@@ -19,13 +19,12 @@ from ...attention.canvas.region_list import region_indices
 from ...attention.canvas.regions import RegionSet
 from ...attention.errors import HostError, PromptError
 from ...attention.sampling.guidance import MAX_CFG, RegionGuidance, Scale, guidance_shares
-from ...attention.sampling.host import seen
+from ...attention.sampling.host import WITH_NEGATIVE, seen
 from ..newer import newer
 from ..types import CATEGORY, Regions, percents_in_order, share_input
 
 KEY = "regional_dit_guidance"
 POST_CFG = "sampler_post_cfg_function"  # where the host keeps what follows its guidance
-WITH_NEGATIVE = "disable_cfg1_optimization"  # the host's: the negative is computed at cfg 1, too
 
 
 class GuidanceRun:
