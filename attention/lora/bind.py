@@ -8,7 +8,7 @@ from ..errors import RegionalError
 from .adapters import unet_deltas
 from .ownership import Claim
 from .run import BoundLora
-from .where import place_of
+from .where import LayerPlaces
 
 if TYPE_CHECKING:
     from ..families import Family
@@ -30,14 +30,16 @@ def bound_loras(family: Family, model: Any, prompts: RegionalPrompts) -> tuple[B
             that cannot be routed to tokens.
     """
     found = []
+    places: LayerPlaces | None = None
     for lora in prompts.loras:
         chosen = lora.indices(prompts.regions)
         if lora.is_noop or lora.percent.is_empty:
             continue
         deltas = unet_deltas(model, lora.tensors, lora.name)
+        places = places or LayerPlaces(family, model, _ANY_LATENT)
         for layer in deltas:
             try:
-                place_of(family, model, layer, _ANY_LATENT)
+                places.of(layer)
             except RegionalError as error:
                 raise RegionalError(
                     f"{lora.name} cannot be used for single regions: {error}. Load it for the "

@@ -15,7 +15,7 @@ from .routing import Routing
 from .rows import LayerDelta, Where
 from .spec import RegionLora
 from .stack import Stacks
-from .where import place_of, resized
+from .where import LayerPlaces, resized
 
 if TYPE_CHECKING:
     from ..calls.step import Step
@@ -119,13 +119,13 @@ class LoraRun:
             for i, entry in enumerate(entries)
         ]
         network = model.diffusion_model
-        latent = tuple(x.shape[2:])
+        places = LayerPlaces(self.family, model, tuple(x.shape[2:]))
         layers: dict[str, tuple[Where, list[LayerDelta]]] = {}
         for index, number in enumerate(acting):
             bound = self.loras[number]
             for layer, deltas in bound.deltas.items():
                 if layer not in layers:
-                    layers[layer] = (place_of(self.family, model, layer, latent), [])
+                    layers[layer] = (places.of(layer), [])
                 layers[layer][1].extend(
                     LayerDelta(index, delta, bound.lora.strength, site.n_inputs)
                     for site, delta in deltas

@@ -15,52 +15,62 @@ _TEXT_SIDE = re.compile(r"\.(to_k|to_v|k|v|k_img|v_img|kv_\w+|k_proj|v_proj)(\.\
 _ROWS_LAST = {"Cosmos 1": re.compile(r"^blocks\."), "HunyuanDiT": re.compile(r"^pooler\.")}
 
 
-def place_of(family: Any, model: Any, layer: str, latent: tuple[int, ...]) -> Where:
-    """Where a layer's input lies.
+class LayerPlaces:
+    """Where the input of each layer lies, for one size of latent.
+
+    The network is looked through once, not once a layer: a LoRA of SDXL has 700 layers, and each
+    would look for the places of 70 attentions.
 
     Args:
         family: of the model.
         model: ComfyUI's BaseModel.
-        layer: path within the network.
         latent: size of the call's latent, (h, w) or (t, h, w).
-
-    Raises:
-        RegionalError: nothing is known of the layer.
     """
-    network = model.diffusion_model
-    last = _ROWS_LAST.get(family.name)
-    rows_last = last is not None and bool(last.search(layer))
-    if family.attention == "cross":
-        paths = _paths(network, family.modules(model))
-        if any(layer.startswith(f"{path}.") and _TEXT_SIDE.search(layer) for path in paths):
-            return Where(Stream.PLACELESS, rows_last=rows_last)
-        stream = stream_of(family.name, "cross", layer)
-        return Where(stream, _own_shape(family, model, layer, latent, paths), None, rows_last)
-    caption = re.match(r"caption_projection\.(\d+)\.", layer)
-    if family.name == "HiDream" and caption:
-        is_t5 = int(caption[1]) == len(network.caption_projection) - 1
-        return Where(Stream.TEXT if is_t5 else Stream.SECOND_TEXT)
-    blocks = _paths(network, family.blocks(model))
-    block = next((i for i, path in enumerate(blocks) if layer.startswith(f"{path}.")), None)
-    return Where(stream_of(family.name, "joint", layer), None, block)
 
+    def __init__(self, family: Any, model: Any, latent: tuple[int, ...]) -> None:
+        self._family = family
+        self._network = model.diffusion_model
+        cross = family.attention == "cross"
+        modules = family.modules(model) if cross else family.blocks(model)
+        names = {id(module): name for name, module in self._network.named_modules()}
+        self._paths = [names[id(module)] for module in modules]
+        # (rows, columns) at each attention, in a network whose layers have several grids
+        sites = range(len(modules) if cross else 0)
+        shapes = [family.token_shape(model, latent, i)[:2] for i in sites]
+        self._shapes = shapes if len(set(shapes)) > 1 else []
 
-def _paths(network: Any, modules: Any) -> list[str]:
-    names = {id(module): name for name, module in network.named_modules()}
-    return [names[id(module)] for module in modules]
+    def of(self, layer: str) -> Where:
+        """Where a layer's input lies.
 
+        Args:
+            layer: path within the network.
 
-def _own_shape(
-    family: Any, model: Any, layer: str, latent: tuple[int, ...], paths: list[str]
-) -> tuple[int, int] | None:
-    """(rows, columns) of a layer in a network whose layers have several grids."""
-    shapes = [family.token_shape(model, latent, i)[:2] for i in range(len(paths))]
-    if len(set(shapes)) == 1:
-        return None
-    for path, shape in zip(paths, shapes, strict=True):
-        if layer.startswith(path.partition("transformer_blocks.")[0]):
-            return shape
-    return None  # convolutions: their own output tells
+        Raises:
+            RegionalError: nothing is known of the layer.
+        """
+        name = self._family.name
+        last = _ROWS_LAST.get(name)
+        rows_last = last is not None and bool(last.search(layer))
+        if self._family.attention == "cross":
+            if self._block(layer) is not None and _TEXT_SIDE.search(layer):
+                return Where(Stream.PLACELESS, rows_last=rows_last)
+            stream = stream_of(name, "cross", layer)
+            return Where(stream, self._own_shape(layer), None, rows_last)
+        caption = re.match(r"caption_projection\.(\d+)\.", layer)
+        if name == "HiDream" and caption:
+            is_t5 = int(caption[1]) == len(self._network.caption_projection) - 1
+            return Where(Stream.TEXT if is_t5 else Stream.SECOND_TEXT)
+        return Where(stream_of(name, "joint", layer), None, self._block(layer))
+
+    def _block(self, layer: str) -> int | None:
+        found = (i for i, path in enumerate(self._paths) if layer.startswith(f"{path}."))
+        return next(found, None)
+
+    def _own_shape(self, layer: str) -> tuple[int, int] | None:
+        for path, shape in zip(self._paths, self._shapes, strict=False):
+            if layer.startswith(path.partition("transformer_blocks.")[0]):
+                return shape
+        return None  # one grid in all; or convolutions: their own output tells
 
 
 def resized(grid: TokenGrid, shape: tuple[int, int]) -> TokenGrid:

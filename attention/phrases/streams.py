@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..errors import PromptError
 from .align import Alignment, Range, align
@@ -14,6 +15,8 @@ from .plain import PlainText, plain_text
 
 # Tokenized alone it shows where an encoder's template puts the user's text: no template has it.
 PROBE = "¶"
+# By tokenizer: to see what kind of pieces a vocabulary of 150,000 holds takes milliseconds.
+_DECODERS: WeakKeyDictionary[Any, Decoder] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def read_streams(clip: Any, prompt: str) -> dict[str, TextStream]:
         )
     missing = _missing_encoders(clip)
     return {
-        name: _read_stream(name, chunks, probe.get(name, []), _vocabulary(clip, name), prompt)
+        name: _read_stream(name, chunks, probe.get(name, []), *_vocabulary(clip, name), prompt)
         for name, chunks in tokens.items()
         if name not in missing
     }
@@ -83,19 +86,30 @@ def _missing_encoders(clip: Any) -> set[str]:
     }
 
 
-def _vocabulary(clip: Any, name: str) -> Mapping[int, str]:
+def _vocabulary(clip: Any, name: str) -> tuple[Mapping[int, str], Decoder]:
+    """The pieces of an encoder's tokens, and how they become text."""
     tokenizer = clip.tokenizer
     attributes = [name, f"clip_{name}"]
     if getattr(tokenizer, "clip_name", None) == name:
         attributes.insert(0, tokenizer.clip)
     for attribute in attributes:
-        vocabulary = getattr(getattr(tokenizer, attribute, None), "inv_vocab", None)
+        own = getattr(tokenizer, attribute, None)
+        vocabulary = getattr(own, "inv_vocab", None)
         if vocabulary:
-            return vocabulary
+            return vocabulary, _decoder(own, vocabulary)
     raise PromptError(
         f"The tokenizer {type(tokenizer).__name__} shows no vocabulary for its encoder {name!r}, "
         "phrases cannot be found in its tokens. Use the text encoder of a supported model."
     )
+
+
+def _decoder(tokenizer: Any, vocabulary: Mapping[int, str]) -> Decoder:
+    try:
+        if tokenizer not in _DECODERS:
+            _DECODERS[tokenizer] = piece_decoder(vocabulary)
+        return _DECODERS[tokenizer]
+    except TypeError:  # it takes no weak reference
+        return piece_decoder(vocabulary)
 
 
 def _read_stream(
@@ -103,6 +117,7 @@ def _read_stream(
     chunks: Sequence[Sequence[tuple]],
     probe: Sequence[Sequence[tuple]],
     vocabulary: Mapping[int, str],
+    decode: Decoder,
     prompt: str,
 ) -> TextStream:
     tokens = [token for chunk in chunks for token in chunk]
@@ -112,7 +127,6 @@ def _read_stream(
             "The prompt uses an embedding (embedding:name). Its vectors stand for no text, so "
             "phrases cannot be found beside it. Remove the embedding from this prompt."
         )
-    decode = piece_decoder(vocabulary)
     chars = token_chars([tokens[index][0] for index in words], vocabulary, decode)
     for before, after in dict.fromkeys((_template(probe, vocabulary, decode), (0, 0))):
         for marks in (True, False):

@@ -32,6 +32,7 @@ class _Share:
         self._store = store
         self._changed = threading.Condition()
         self._left = len(jobs)
+        self._ended = False
         self._free: deque[Job] = deque()
         self._claimed: dict[str, deque[Job]] = {url: deque() for url in urls}
         for job in jobs:
@@ -44,7 +45,7 @@ class _Share:
         While others still work it waits: what they have may come back if their server is lost.
         """
         with self._changed:
-            while self._left:
+            while self._left and not self._ended:
                 if self._claimed[url]:
                     return self._claimed[url].popleft()
                 if self._free:
@@ -58,6 +59,12 @@ class _Share:
         """A job is done."""
         with self._changed:
             self._left -= 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """No job is taken any more, and none is just being claimed: the process may end."""
+        with self._changed:
+            self._ended = True
             self._changed.notify_all()
 
     def give_back(self, url: str, job: Job) -> None:
@@ -158,7 +165,10 @@ def run_on_servers(
     threads = [threading.Thread(target=work, args=(r,), daemon=True) for r in runners]
     for thread in threads:
         thread.start()
-    _keep_results(store, jobs, total, outcomes, threads, progress)
+    try:
+        _keep_results(store, jobs, total, outcomes, threads, progress)
+    finally:
+        share.end()
 
 
 def _keep_results(

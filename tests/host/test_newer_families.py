@@ -107,6 +107,6 @@ def test_the_distilled_upscaler_of_hunyuan_video():
     def build() -> Any:
         return hunyuan_video_15("HunyuanVideo15_SR_Distilled", 98)
 
-    tiny = TinyJoint(build, 48, None, 32, 6, options={"pooled_output": None}, frames=True)
+    tiny = TinyJoint(build, 48, None, 32, 4, options={"pooled_output": None}, frames=True)
     assert find_family(tiny.model().model).name == "HunyuanVideo 1.5"
     require_full_region_is_stock(tiny, tiny.conditioning(LEFT, 7))

@@ -18,19 +18,19 @@ UID = "regions-a"
 SIZE = (16, 12)  # of the latent
 
 KINDS = {
-    "Flux": Blocks(6, 2, has_stream=True),
-    "Chroma": Blocks(6, 2, has_stream=True),
-    "Flux.2": Blocks(6, 2, has_stream=True),
-    "Flux.2 Klein": Blocks(6, 2, has_stream=True),
-    "LongCat-Image": Blocks(6, 2, has_stream=True),
-    "HunyuanVideo 1.5": Blocks(6, 2, has_stream=True),
-    "Krea 2": Blocks(6, 0),
-    "OmniGen 2": Blocks(6, 0),
-    "AuraFlow": Blocks(6, 2),
-    "HunyuanImage 2.1": Blocks(6, 2, has_stream=True),
-    "HiDream": Blocks(6, 2),
-    "Lumina 2": Blocks(6, 0),
-    "Z-Image": Blocks(6, 0),
+    "Flux": Blocks(4, 2, has_stream=True),
+    "Chroma": Blocks(4, 2, has_stream=True),
+    "Flux.2": Blocks(4, 2, has_stream=True),
+    "Flux.2 Klein": Blocks(4, 2, has_stream=True),
+    "LongCat-Image": Blocks(4, 2, has_stream=True),
+    "HunyuanVideo 1.5": Blocks(4, 2, has_stream=True),
+    "Krea 2": Blocks(4, 0),
+    "OmniGen 2": Blocks(4, 0),
+    "AuraFlow": Blocks(4, 2),
+    "HunyuanImage 2.1": Blocks(4, 2, has_stream=True),
+    "HiDream": Blocks(4, 2),
+    "Lumina 2": Blocks(4, 0),
+    "Z-Image": Blocks(4, 0),
 }
 
 

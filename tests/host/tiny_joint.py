@@ -111,23 +111,23 @@ class TinyJoint:
 
 
 TINY: dict[str, TinyJoint] = {
-    "Flux": TinyJoint(flux, 48, 32, 16, 6, options={"guidance": 3.5}),
-    "SD3": TinyJoint(sd3, 48, 32, 16, 6),
-    "AuraFlow": TinyJoint(auraflow, 48, None, 4, 6),
-    "Chroma": TinyJoint(chroma, 48, 32, 16, 6),
-    "Qwen-Image": TinyJoint(qwen_image, 48, None, 16, 6, frames=True),
-    "HunyuanImage 2.1": TinyJoint(hunyuan_image, 48, None, 64, 6),
-    "HiDream": TinyJoint(hidream, 48, 32, 16, 6, extra=llama_states),
-    "Lumina 2": TinyJoint(lumina, 48, None, 16, 6, extra=mask_of_all),
-    "Z-Image": TinyJoint(z_image, 48, None, 16, 6),
-    "Flux.2": TinyJoint(flux2, 48, 32, 128, 6, options={"guidance": 4.0}),
+    "Flux": TinyJoint(flux, 48, 32, 16, 4, options={"guidance": 3.5}),
+    "SD3": TinyJoint(sd3, 48, 32, 16, 4),
+    "AuraFlow": TinyJoint(auraflow, 48, None, 4, 4),
+    "Chroma": TinyJoint(chroma, 48, 32, 16, 4),
+    "Qwen-Image": TinyJoint(qwen_image, 48, None, 16, 4, frames=True),
+    "HunyuanImage 2.1": TinyJoint(hunyuan_image, 48, None, 64, 4),
+    "HiDream": TinyJoint(hidream, 48, 32, 16, 4, extra=llama_states),
+    "Lumina 2": TinyJoint(lumina, 48, None, 16, 4, extra=mask_of_all),
+    "Z-Image": TinyJoint(z_image, 48, None, 16, 4),
+    "Flux.2": TinyJoint(flux2, 48, 32, 128, 4, options={"guidance": 4.0}),
     "Flux.2 Klein": TinyJoint(
-        flux2_klein, 48, None, 128, 6, options={"pooled_output": None}, family="Flux.2"
+        flux2_klein, 48, None, 128, 4, options={"pooled_output": None}, family="Flux.2"
     ),
-    "LongCat-Image": TinyJoint(longcat, 48, None, 16, 6),
-    "Krea 2": TinyJoint(krea2, 48, None, 16, 6, frames=True),
-    "OmniGen 2": TinyJoint(omnigen2, 48, None, 16, 6, extra=mask_of_all),
+    "LongCat-Image": TinyJoint(longcat, 48, None, 16, 4),
+    "Krea 2": TinyJoint(krea2, 48, None, 16, 4, frames=True),
+    "OmniGen 2": TinyJoint(omnigen2, 48, None, 16, 4, extra=mask_of_all),
     "HunyuanVideo 1.5": TinyJoint(
-        hunyuan_video_15, 48, None, 32, 6, options={"pooled_output": None}, frames=True
+        hunyuan_video_15, 48, None, 32, 4, options={"pooled_output": None}, frames=True
     ),
 }

@@ -10,13 +10,13 @@ import pytest
 import torch
 from comfy.ldm.flux.model import FluxParams
 
-# Two double blocks and four single ones, 64 wide.
+# Two double blocks and two single ones, 64 wide: each kind follows each kind once.
 FLUX_SHAPE: dict[str, Any] = {
     "hidden_size": 64,
     "mlp_ratio": 2.0,
     "num_heads": 4,
     "depth": 2,
-    "depth_single_blocks": 4,
+    "depth_single_blocks": 2,
     "axes_dim": [4, 6, 6],
     "theta": 10000,
     "patch_size": 2,
@@ -76,7 +76,7 @@ def flux(**more: Any) -> Any:
 
 
 def sd3(**more: Any) -> Any:
-    """Three blocks of SD3.5 medium, then three of large; width is 64 a head."""
+    """Two blocks of SD3.5 medium, then two of large; width is 64 a head."""
     return built(
         "SD3",
         {
@@ -85,7 +85,7 @@ def sd3(**more: Any) -> Any:
             "input_size": None,
             "patch_size": 2,
             "depth": 2,
-            "num_blocks": 6,
+            "num_blocks": 4,
             "mlp_ratio": 2.0,
             "pos_embed_max_size": 16,
             "num_patches": 256,
@@ -95,7 +95,7 @@ def sd3(**more: Any) -> Any:
                 "params": {"in_features": 48, "out_features": 128},
             },
             "qk_norm": "rms",
-            "x_block_self_attn_layers": [0, 1, 2],
+            "x_block_self_attn_layers": [0, 1],
             **more,
         },
     )
@@ -106,7 +106,7 @@ def auraflow() -> Any:
         "AuraFlow",
         {
             "dim": 64,
-            "n_layers": 6,
+            "n_layers": 4,
             "n_double_layers": 2,
             "n_heads": 4,
             "global_conddim": 64,
@@ -161,7 +161,7 @@ def qwen_image() -> Any:
             "image_model": "qwen_image",
             "in_channels": 64,
             "out_channels": 16,
-            "num_layers": 6,
+            "num_layers": 4,
             "attention_head_dim": 16,
             "num_attention_heads": 4,
             "joint_attention_dim": 48,
@@ -183,7 +183,7 @@ def flux2(**more: Any) -> Any:
             "mlp_ratio": 2.0,
             "num_heads": 2,
             "depth": 2,
-            "depth_single_blocks": 4,
+            "depth_single_blocks": 2,
             "axes_dim": [4, 4, 4, 4],
             "theta": 2000,
             "patch_size": 1,
@@ -224,7 +224,7 @@ def hidream() -> Any:
             "in_channels": 16,
             "out_channels": 16,
             "num_layers": 2,
-            "num_single_layers": 4,
+            "num_single_layers": 2,
             "attention_head_dim": 16,
             "num_attention_heads": 2,
             "caption_channels": [48, 40],
@@ -232,7 +232,7 @@ def hidream() -> Any:
             "num_routed_experts": 2,
             "num_activated_experts": 1,
             "axes_dims_rope": (4, 6, 6),
-            "llama_layers": [0, 1, 2, 2, 2, 2],
+            "llama_layers": [0, 1, 2, 2],
         },
     )
 
@@ -253,7 +253,7 @@ LUMINA: dict[str, Any] = {
     "patch_size": 2,
     "in_channels": 16,
     "dim": 64,
-    "n_layers": 6,
+    "n_layers": 4,
     "n_refiner_layers": 1,
     "n_heads": 4,
     "multiple_of": 32,

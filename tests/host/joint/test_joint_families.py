@@ -24,10 +24,10 @@ from tiny_joint_runs import marked, patch, require_full_region_is_stock, run
     ("name", "n_double"),
     [
         ("Flux", 2),
-        ("SD3", 6),
+        ("SD3", 4),
         ("AuraFlow", 2),
         ("Chroma", 2),
-        ("Qwen-Image", 6),
+        ("Qwen-Image", 4),
         ("Flux.2", 2),
         ("Flux.2 Klein", 2),
         ("LongCat-Image", 2),
@@ -46,7 +46,7 @@ def test_double_blocks_come_first(name, n_double):
 
 
 def test_chroma_radiance_works_on_pixels():
-    tiny = TinyJoint(chroma_radiance, 48, 32, 3, 6)
+    tiny = TinyJoint(chroma_radiance, 48, 32, 3, 4)
     assert find_family(tiny.model().model).name == "Chroma"
     require_full_region_is_stock(tiny, tiny.conditioning(LEFT), height=50, width=64)
 
@@ -55,7 +55,7 @@ def test_chroma_radiance_works_on_pixels():
 
 
 def test_the_second_attention_of_sd3_medium_stays_open():
-    """Its three calls are over the image alone, and in one piece."""
+    """Its two calls are over the image alone, and in one piece."""
     case = shared_case("SD3")
     lengths: list[tuple[int, int]] = []
 
@@ -68,13 +68,13 @@ def test_the_second_attention_of_sd3_medium_stays_open():
     model.model_options["transformer_options"]["optimized_attention_override"] = spy
     model = patch(case.tiny, model, [case.tiny.conditioning(s) for s in (LEFT, RIGHT)])
     run(case.tiny, model, marked(case.tiny), steps=1)
-    assert lengths.count((N_IMAGE, N_IMAGE)) == 3
+    assert lengths.count((N_IMAGE, N_IMAGE)) == 2
     assert (N_IMAGE // 2, case.tiny.text_length + N_IMAGE) in lengths
 
 
 def test_sd3_context_processor_runs_on_each_prompt_alone():
     tiny = TinyJoint(
-        lambda: sd3(context_processor_layers=1, context_size=48), 48, 32, 16, 6, text_length=9
+        lambda: sd3(context_processor_layers=1, context_size=48), 48, 32, 16, 4, text_length=9
     )
     require_full_region_is_stock(tiny, tiny.conditioning(LEFT, 5))
 
@@ -195,7 +195,7 @@ def test_masks_of_lumina_prompts_do_what_they_do_in_the_host(masked):
 
 
 def test_z_image_without_padding_tokens():
-    tiny = TinyJoint(lambda: z_image(padded=False), 48, None, 16, 6)
+    tiny = TinyJoint(lambda: z_image(padded=False), 48, None, 16, 4)
     assert find_family(tiny.model().model).name == "Z-Image"
     require_full_region_is_stock(tiny, tiny.conditioning(LEFT, 7))
 

@@ -178,7 +178,7 @@ def test_cfg_one_and_unequal_negative(case):
 
 
 @pytest.mark.invariant("same prompt")
-@pytest.mark.parametrize("layers", [(0,), (2, 3), (4, 5)])
+@pytest.mark.parametrize("layers", [(0,), (1, 2), (2, 3)])
 def test_the_base_prompt_in_any_layers_is_stock(case, layers):
     out = case.regional(case.patched([BASE, BASE], regions=EVERYWHERE, layers=layers))
     torch.testing.assert_close(out, case.stock, atol=1e-4, rtol=1e-4)

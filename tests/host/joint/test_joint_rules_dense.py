@@ -31,7 +31,7 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, record_property,
     family = find_family(model.model)
     shape = family.token_shape(model.model, (*((1,) if tiny.frames else ()), *SIZE), 0)
     regions = masks(shape.rows, shape.cols, soft=not rule.startswith("rpf"))
-    dense = DenseRule(RULES[rule], regions.flatten(1), KINDS.get(name, Blocks(6, 6)))
+    dense = DenseRule(RULES[rule], regions.flatten(1), KINDS.get(name, Blocks(4, 4)))
     patched = dense.following(install(model, patch(tiny, RULES[rule], regions)))
     out = sample(tiny, patched)
     assert dense.step == 3

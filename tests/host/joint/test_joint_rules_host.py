@@ -140,7 +140,7 @@ def test_one_full_region_with_the_base_prompt_is_stock(case, name):
     torch.testing.assert_close(out, stock(case), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("layers", [(0,), (2, 4), (3, 5), (5,)], ids=str)
+@pytest.mark.parametrize("layers", [(0,), (1, 2), (1, 3), (3,)], ids=str)
 @pytest.mark.parametrize("name", NEUTRAL)
 def test_the_base_prompt_in_some_layers_is_stock(case, name, layers):
     model = patched(case, [BASE], [torch.ones(8, 8)], RULES[name], layers)

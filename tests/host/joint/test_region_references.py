@@ -114,7 +114,7 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, name, rule):
     tiny, model = TINY[name], TINY[name].model()
     cells = (SIZE[0], SIZE[1]) if name == "Flux.2" else (SIZE[0] // 2, SIZE[1] // 2)
     shares = masks(*cells, soft=True)
-    dense = WithReferences(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(6, 6)))
+    dense = WithReferences(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(4, 4)))
     followed = dense.following(install(model, patch_of(tiny, RULES[rule], shares)))
     marker: dict[str, Any] = {MARKER: UID}
     conditioning = tiny.conditioning(1, **marker)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +17,13 @@ from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from tiny_flux_rpf import DenseRPF
 from tiny_joint import TINY
+from tiny_joint_models import flux
 
 UID = "regions-a"
 ROWS, COLS = 8, 6  # tokens of the latent of 16 x 12
 SEEDS = (3, 4)  # of the two regional prompts
-FLUX = TINY["Flux"]
+# Four single blocks, so that an interval of two meets each kind of block twice.
+FLUX = replace(TINY["Flux"], build=partial(flux, depth_single_blocks=4), n_layers=6)
 
 HALVES = torch.zeros(2, ROWS, COLS)
 HALVES[0, :, :3], HALVES[1, :, 3:] = 1.0, 1.0

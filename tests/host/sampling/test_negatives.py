@@ -121,7 +121,7 @@ def test_joint_negatives_equal_full_score_matrices(monkeypatch, name, rule):
     prompts = regional(tiny.conditioning, [NOT_LEFT, NOT_RIGHT], regions)
     patch = RegionalPatch(prompts, JOINT_RULES[rule], tuple(range(tiny.n_layers)), PercentRange())
     flat = shares.flatten(1)
-    dense = BothSides(JOINT_RULES[rule], [flat, flat], KINDS.get(name, Blocks(6, 6)))
+    dense = BothSides(JOINT_RULES[rule], [flat, flat], KINDS.get(name, Blocks(4, 4)))
     both = dense.following(install(model, patch))
 
     def sample(negative_marker: str) -> torch.Tensor:

@@ -127,7 +127,7 @@ def test_joint_schedules_equal_full_score_matrices(monkeypatch, name, rule):
     regions = scheduled(RegionSet.from_masks(list(shares)), own)
     always = patch_of(tiny, RULES[rule], shares)
     patch = replace(always, prompts=replace(always.prompts, regions=regions))
-    dense = Scheduled(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(6, 6)))
+    dense = Scheduled(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(4, 4)))
     followed = dense.following(install(model, patch))
     out = sample(tiny, followed)
     assert dense.step == 3
