@@ -18,7 +18,7 @@ from regional_dit.headless.errors import RunError, UsageError
 from regional_dit.headless.sweep import dask as sweep_dask
 from regional_dit.headless.sweep import job as sweep_job
 from regional_dit.headless.sweep.file import load, make_jobs
-from regional_dit.headless.sweep.run import run_on_servers
+from regional_dit.headless.sweep.run import _Share, run_on_servers
 from regional_dit.headless.sweep.store import Store
 from sweep_cases import finished, start, write_sweep
 
@@ -221,3 +221,24 @@ def test_half_written_files_of_dead_processes_are_removed(tmp_path):
     saving.remove_leftovers(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [f".a.png.{saving._HOST}.{os.getpid()}.tmp", "whole.png"]
+
+
+def test_nothing_is_being_claimed_when_a_sweep_ends(monkeypatch, tmp_path):
+    """Else the process could end between a file's first byte and its last."""
+    store, jobs = start(tmp_path, write_sweep(tmp_path, 2))
+    begun, claim = threading.Event(), store.claim
+
+    def slow(job: Any, url: str) -> None:
+        begun.set()
+        time.sleep(0.2)
+        claim(job, url)
+
+    monkeypatch.setattr(store, "claim", slow)
+    share = _Share(store, jobs, ["server"])
+    worker = threading.Thread(target=share.take, args=("server",))
+    worker.start()
+    begun.wait()
+    share.end()
+    assert store.claimed_by(jobs[0]) == "server"
+    worker.join()
+    assert share.take("server") is None and store.claimed_by(jobs[1]) is None
