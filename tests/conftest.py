@@ -16,7 +16,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -55,7 +55,8 @@ def _use_comfyui(path: str) -> None:
         comfy.cli_args.args.use_pytorch_cross_attention = True
         # Of a device that is not there each keeps every seed with a stack, for when it is started:
         # a twentieth of the time of all tests, since each test and each sampling sets one.
-        for absent in (torch.cuda, torch.xpu, torch.mtia):
+        backends: tuple[Any, ...] = torch.cuda, torch.xpu, torch.mtia
+        for absent in backends:
             absent.manual_seed_all = lambda seed: None
 
 
