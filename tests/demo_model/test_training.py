@@ -136,7 +136,7 @@ def test_sigterm_saves_and_ends(model, tmp_path):
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline().startswith("parameters ")
-    time.sleep(1)
+    time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "stopped at step" in said and "nan" not in said

@@ -24,8 +24,11 @@ RULES: dict[str, Rule] = {
 
 
 @pytest.mark.invariant("formula")
-@pytest.mark.parametrize("rule", list(RULES))
-@pytest.mark.parametrize("name", list(TINY))
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    # Klein has the network of Flux.2, and both have the longest texts
+    [(n, r) for n in TINY for r in RULES if n != "Flux.2 Klein" or r == "bind"],
+)
 def test_whole_samplings_equal_full_score_matrices(monkeypatch, record_property, name, rule):
     tiny, (model, stock) = TINY[name], model_and_stock(name)
     family = find_family(model.model)
