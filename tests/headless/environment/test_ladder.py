@@ -33,6 +33,8 @@ class Machine:
         other_wheels(self.wheels)
         self.index = Index(self.wheels)
         self.said = io.StringIO()
+        self.pythons: list[Path | None] = []
+        """What environments were made with."""
 
     def install(self, **options: object) -> Path:
         return install.ensure(Progress(self.said), **options)  # pyright: ignore[reportArgumentType]
@@ -49,9 +51,12 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def fresh_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fresh") / "venv"
-    packages.create_venv(folder, Path(_BARE_PYTHON))
-    return folder
+    """Made for real, and by the Python of a virtual environment as a person may name it."""
+    folder = tmp_path_factory.mktemp("fresh")
+    command = [_BARE_PYTHON, "-m", "venv", "--without-pip", str(folder / "theirs")]
+    subprocess.run(command, check=True, capture_output=True)
+    packages.create_venv(folder / "venv", paths.venv_python(folder / "theirs"))
+    return folder / "venv"
 
 
 def copy_venv(made: Path, folder: Path) -> None:
@@ -99,10 +104,13 @@ def machine(tmp_path: Path, fresh_venv: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", made.index.url)
     monkeypatch.setenv("PIP_RETRIES", "1")
+
     # A copy of one that was made by the real thing, which would take most of the time here.
-    monkeypatch.setattr(
-        install, "create_venv", lambda folder, _python=None: copy_venv(fresh_venv, folder)
-    )
+    def create_venv(folder: Path, python: Path | None = None) -> None:
+        made.pythons.append(python)
+        copy_venv(fresh_venv, folder)
+
+    monkeypatch.setattr(install, "create_venv", create_venv)
     monkeypatch.setattr(torch_choice, "has_nvidia", lambda: True)
     monkeypatch.setattr(torch_choice, "plain_build_brings_cuda", lambda: True)
     # The Python that runs the tests has a torch, which these machines are not to find.
@@ -311,11 +319,7 @@ class TestTorchOfAnotherPython:
         monkeypatch.setattr(torch_choice, "existing", _EXISTING)
         monkeypatch.setattr(sys, "executable", _BARE_PYTHON)
 
-    def test_named(
-        self, machine: Machine, theirs: Path, fresh_venv: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(install, "create_venv", packages.create_venv)  # the real thing
-
+    def test_named(self, machine: Machine, theirs: Path, fresh_venv: Path) -> None:
         def files() -> list[Path]:
             """Its own, and those of pip that it links to."""
             return sorted([*theirs.parent.parent.rglob("*.py"), *fresh_venv.rglob("*.py")])
@@ -324,7 +328,7 @@ class TestTorchOfAnotherPython:
         folder = machine.install(named_python=theirs)
         stamp = install.read_stamp(folder / install.STAMP) or {}
         assert stamp["torch"] == "2.9.0" and Path(stamp["shares"], "torch").is_dir()
-        assert "which is not changed" in machine.said.getvalue()
+        assert "which is not changed" in machine.said.getvalue() and machine.pythons == [theirs]
         assert files() == before
         assert install.installed(theirs) == folder and install.installed() is None
         assert not list(folder.rglob("torch/__init__.py"))
