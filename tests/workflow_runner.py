@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-SIZE_PX, STEPS, FRAMES = 128, 2, 17
+SIZE_PX, STEPS, FRAMES = 64, 2, 9
 SAMPLERS = ("KSampler", "Flux2Scheduler")  # nodes that have a number of steps
 LATENTS = (
     "EmptySD3LatentImage",

@@ -182,7 +182,7 @@ class Pip:
             code = child.wait()
         self.downloaded += watch.announced
         if code != 0:
-            raise explain("".join(output), self._kept_log, self._settings())
+            raise explain("".join(output), self._kept_log, self._settings)
         return "".join(output)
 
     def _settings(self) -> PipSettings:

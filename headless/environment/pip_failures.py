@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +88,14 @@ class PipError(InstallError):
         self.reason, self.other_versions, self.again = reason, other_versions, again
 
 
-def explain(output: str, log: Path, settings: PipSettings | None = None) -> PipError:
-    """What pip printed before it failed, as an error for a person."""
-    settings = settings or PipSettings()
+def explain(output: str, log: Path, settings: Callable[[], PipSettings] = PipSettings) -> PipError:
+    """What pip printed before it failed, as an error for a person.
+
+    Args:
+        output: all of it.
+        log: where the person finds it.
+        settings: reads pip's settings, which takes a pip of its own: asked where they matter alone.
+    """
     tail = f"Log: {log}"
     if _DISK_FULL.search(output):
         return PipError(
@@ -138,21 +144,22 @@ def explain(output: str, log: Path, settings: PipSettings | None = None) -> PipE
             f"Give its https address, or let PIP_TRUSTED_HOST name it. {tail}",
         )
     if missing:
-        return _nothing_of(missing[1], tail, settings)
+        return _nothing_of(missing[1], tail, settings())
     errors = [line.strip() for line in output.splitlines() if "error" in line.lower()]
     last = (errors or output.strip().splitlines() or ["it printed nothing"])[-1]
     return PipError(f"pip failed: {last}", f"({tail})")
 
 
-def _conflict(output: str, tail: str, settings: PipSettings) -> PipError:
+def _conflict(output: str, tail: str, settings: Callable[[], PipSettings]) -> PipError:
     listed = _CAUSED_BY.search(output)
     causes = [line.strip() for line in listed[1].splitlines()] if listed else []
     constraints = list(dict.fromkeys(_CONSTRAINT.findall("\n".join(causes))))
     asked = [c for c in causes if "(constraint)" not in c]
     if constraints:
         wanted = ", ".join(c.removeprefix("The user requested ") for c in asked) or "what is needed"
+        found = settings()
         sources = "; ".join(
-            f"{settings.constraint_source(line)} allows only {line}" for line in constraints
+            f"{found.constraint_source(line)} allows only {line}" for line in constraints
         )
         return PipError(
             f"This pip may not install {wanted}: {sources}.",

@@ -178,16 +178,16 @@ def rungs(pip: Pip, torch_index: str | None, *, nvidia: bool) -> tuple[list[Rung
     )
     if torch_index or nvidia or not plain_build_brings_cuda():
         return [tested, allowed], []
-    builds = {name: cpu_builds(pip, name) for name in pins.TORCH}
-    if all(builds.values()):
+    torch = cpu_builds(pip, "torch")
+    torchvision = cpu_builds(pip, "torchvision") if torch else []  # of no use without the other
+    if torchvision:
         note = "There is no NVIDIA device here: a CPU build of torch, which is far smaller."
         cpu = [
             Rung("a CPU build", (f"torchvision=={version}", *allowed.lines))
-            for version in _best_first(builds["torchvision"])
+            for version in _best_first(torchvision)
         ]
         return [*cpu, tested, allowed], [note]
-    partly = next((f"{name} {found[0]}" for name, found in builds.items() if found), None)
-    reach = f"only one of {partly}" if partly else "none of torch and torchvision"
+    reach = f"only one of torch {torch[0]}" if torch else "none of torch"
     return [tested, allowed], [
         "There is no NVIDIA device here, and the plain build of torch brings CUDA: about 3.3 GB to "
         "download and 6.9 GB on disk. A CPU build is a tenth of that; of those, this pip's indexes "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from regional_dit.headless.errors import UsageError
 from regional_dit.headless.progress import Progress, Timings, human_seconds
 from regional_dit.headless.queue import workflow as workflows
 from regional_dit.headless.server.start import Server
+from tiny_index import torch_wheels
 
 
 def headless(repo: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -119,14 +122,31 @@ def test_doctor_on_this_environment(environment: Environment) -> None:
     assert "hooks:" in text and "attention_" in text and "named by --comfyui" in text
 
 
-def test_doctor_before_any_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_before_any_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "find", lambda *_: None)
+    torch_wheels(tmp_path, "2.9.0", "0.24.0")  # of this Python, and quicker than its own
+    for path in tmp_path.glob("*.whl"):
+        zipfile.ZipFile(path).extractall(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     text = "\n".join(doctor.examine(None, None).lines)
     assert "would install" in text and "needs " in text
-    assert f"of {sys.executable}, without changing it" in text  # the torch that runs the tests
+    assert f"torch 2.9.0 of {sys.executable}, without changing it" in text
     monkeypatch.setattr(torch_choice, "existing", lambda _named: None)
     text = "\n".join(doctor.examine(None, None).lines)
     assert "torch==" in text and "NVIDIA device:" in text
+
+
+def test_what_is_asked_of_a_python_with_torch(capsys: pytest.CaptureFixture[str]) -> None:
+    """The torch that runs the tests, and in its process, since to load it again takes seconds."""
+    exec(torch_choice._PROBE, {})  # noqa: S102 - what another Python is given to run
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert facts["torch"] == importlib.metadata.version("torch")
+    assert (
+        Path(facts["home"], "torch", "__init__.py").is_file() and facts["home"] in facts["folders"]
+    )
+    exec(torch_choice._WORKS, {})  # noqa: S102 - what another Python is given to run
+    names = facts["torch"], importlib.metadata.version("torchvision")
+    assert tuple(capsys.readouterr().out.split()) == names
 
 
 def test_demo_settings_reach_both_samplers() -> None:

@@ -19,7 +19,6 @@ import pytest
 from regional_dit.headless import api
 from regional_dit.headless.errors import RunError
 from regional_dit.headless.queue.client import Client
-from regional_dit.headless.server.start import Server
 from regional_dit.headless.sweep.file import load, make_jobs
 from regional_dit.headless.sweep.store import Store
 from regional_dit.planner.llm.cache import DiskStore
@@ -58,7 +57,13 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    folder = tmp_path / "disk"
+    with mounted(tmp_path / "disk") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def mounted(folder: Path) -> Iterator[Disk]:
+    """Such a disk in a new folder; skips the test where that is not allowed."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     try:
@@ -144,23 +149,20 @@ def test_sweep_goes_on_when_there_is_space_again(
     assert headless(repo, *command).returncode == 0
 
 
-def test_server_whose_folders_are_full(
-    disk: Disk,
-    repo: Path,
-    environment: Any,
-    make_base: Any,
-    quiet: Any,
-    graph: Path,
-    tmp_path: Path,
-) -> None:
-    base = make_base(tmp_path / "base")
-    with Server(environment, quiet, base=base, output=disk.folder, cpu=True) as server:
-        client = Client(server.url, quiet, alive=server.alive)
+def test_server_whose_output_folder_is_full(server: Any, client: Client, tmp_path: Path) -> None:
+    """A sub-folder of it, since others use that server too."""
+    save = {**GRAPH["2"], "inputs": {**GRAPH["2"]["inputs"], "filename_prefix": "small/x"}}
+    with mounted(server.base / "output" / "small") as disk:
         disk.fill()
         with pytest.raises(RunError, match=r"SaveImage \(#2\).*No space left"):
-            client.run(GRAPH, tmp_path / "out")
+            client.run({**GRAPH, "2": save}, tmp_path / "out")
         disk.free()
-        assert client.run(GRAPH, tmp_path / "out").files
+        assert client.run({**GRAPH, "2": save}, tmp_path / "out").files
+
+
+def test_server_whose_base_folder_is_full(
+    disk: Disk, repo: Path, environment: Any, graph: Path
+) -> None:
     disk.fill()
     command = ["queue", graph, "--cpu", "--base-dir", disk.folder / "base"]
     host = ["--comfyui", environment.comfyui, "--python", environment.python]

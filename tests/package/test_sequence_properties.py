@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_cases import RAN, grids, region_sets, sdpa, steps
+from random_cases import RAN, check_close, grids, region_sets, sdpa, steps
 from regional_dit.attention.engine.groups import (
     BASE_IMAGE,
     IMAGE,
@@ -135,4 +135,4 @@ def test_pieces_equal_the_oracle_in_any_sequence(name: str, data: st.DataObject)
     for piece in pieces(groups, layout, n_tokens, torch.device("cpu")):
         piece.run(out, *sequence.tensors, sdpa, WithLse())
     wanted = expected(groups, sequence, grid.n_tokens)
-    torch.testing.assert_close(out.double(), wanted, atol=3e-5, rtol=3e-5)
+    check_close(out.double(), wanted, 3e-5)

@@ -12,16 +12,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_cases import RAN, bindings, grids, region_sets, sdpa, share, steps
+from random_cases import RAN, bindings, check_close, grids, region_sets, sdpa, share, steps
 from regional_dit.attention.canvas.regions import RegionSet
 from regional_dit.attention.canvas.tokens import TokenGrid, token_ownership
 from regional_dit.attention.engine.attend import SeparateTexts, attend
 from regional_dit.attention.engine.groups import BASE, IMAGE, boosted, groups_to
 from regional_dit.attention.rules import SpecialtyTuning
+from test_properties import amount, decays
 
 N_LAYERS, HEADS, DIM = 57, 2, 4
 BORDERS = [4, 5, 18, 19, 23, 24, 33, 34, 49, 50, 56]  # first and last layers of the classes
-amount = st.one_of(st.sampled_from([0.0, 3.5]), st.floats(0.0, 20.0, width=32))
 
 
 class DenseMap:
@@ -29,7 +29,6 @@ class DenseMap:
 
     Args:
         rule, regions, grid: the case.
-        layer: 0-based, of Flux's 57.
         strength: sigma^decay.
         tokens: q, k, v [3, B, H, T, D] by source.
     """
@@ -39,14 +38,10 @@ class DenseMap:
         rule: SpecialtyTuning,
         regions: RegionSet,
         grid: TokenGrid,
-        layer: int,
         strength: float,
         tokens: dict[int, torch.Tensor],
     ) -> None:
         self.rule, self.strength, self.tokens = rule, strength, tokens
-        self.number = layer + 1  # counted from one, as in the public code
-        tuned = self.number > 5 and (rule.image_weight or rule.text_weight or rule.cross_weight)
-        self.tuned = bool(tuned)
         ownership = token_ownership(regions, grid)
         self.members = ownership[1:] > 0.5 * ownership[1:].amax(1, keepdim=True)
         home = ownership.argmax(0)
@@ -57,6 +52,20 @@ class DenseMap:
             self.start[source] = n
             n += tokens[source].shape[3]
         self.n_columns = n
+        self.q = {source: q.double() for source, (q, _, _) in tokens.items()}
+        self.k, self.v = (
+            torch.cat([tokens[source][i].double() for source in self.start], 2) for i in (1, 2)
+        )
+        self.seen = {source: self.weights(source) for source in tokens}
+        self.at(0)
+
+    def at(self, layer: int) -> DenseMap:
+        """Itself, for a layer: 0-based, of Flux's 57."""
+        rule = self.rule
+        self.number = layer + 1  # counted from one, as in the public code
+        tuned = self.number > 5 and (rule.image_weight or rule.text_weight or rule.cross_weight)
+        self.tuned = bool(tuned)
+        return self
 
     def columns(self, source: int) -> slice:
         start = self.start[source]
@@ -129,10 +138,7 @@ class DenseMap:
 
     def output(self, source: int) -> torch.Tensor:
         """[B, T, C] float64."""
-        q = self.tokens[source][0].double()
-        ordered = sorted(self.start, key=lambda s: self.start[s])
-        k, v = (torch.cat([self.tokens[s][i].double() for s in ordered], 2) for i in (1, 2))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(DIM) + self.weights(source)
+        scores = self.q[source] @ self.k.transpose(-1, -2) / math.sqrt(DIM) + self.seen[source]
         scale, match = self.tuning(source)
         if self.rule.form == "additive":
             probs = (scores + scale * match).softmax(-1)
@@ -140,7 +146,7 @@ class DenseMap:
             probs = scores.softmax(-1)
             probs = probs * (scale * (match - probs)).exp()
             probs = probs / probs.sum(-1, keepdim=True)
-        return (probs @ v).transpose(1, 2).flatten(2)
+        return (probs @ self.v).transpose(1, 2).flatten(2)
 
 
 @pytest.mark.parametrize("form", ["additive", "exact"])
@@ -152,7 +158,7 @@ def test_specialty_tuning_is_its_dense_map(form: str, data: st.DataObject) -> No
     rule = SpecialtyTuning(
         data.draw(bindings(len(regions))),
         *(data.draw(amount) for _ in range(3)),
-        decay=data.draw(st.sampled_from([0.0, 1.0, 3.0])),
+        decay=data.draw(decays),
         tuned_share=1.0,
         form=form,  # type: ignore[arg-type]
         regional_text=data.draw(st.booleans()),
@@ -169,13 +175,14 @@ def test_specialty_tuning_is_its_dense_map(form: str, data: st.DataObject) -> No
     }
     keys = SeparateTexts({s: (k, v) for s, (_, k, v) in tokens.items()})  # type: ignore[arg-type]
     strength = rule.boost_factor(step)
+    dense = DenseMap(rule, regions, grid, strength, tokens)
     for layer in BORDERS:
         phase = rule.phase(layer, N_LAYERS, step)
         if phase is None:
             assert not rule.regional_text  # else the regional prompts would be lost there
             assert layer < 5 or not any((rule.image_weight, rule.text_weight, rule.cross_weight))
             continue
-        dense = DenseMap(rule, regions, grid, layer, strength, tokens)
+        dense.at(layer)
         groups = rule.groups(regions, grid, phase)
         groups = boosted(groups_to(groups, torch.device("cpu"), torch.float32), strength)
         asking = {group.source for group in groups}
@@ -183,4 +190,4 @@ def test_specialty_tuning_is_its_dense_map(form: str, data: st.DataObject) -> No
         for source in asking:
             own = tuple(group for group in groups if group.source == source)
             out = attend(tokens[source][0], keys, own, sdpa)
-            torch.testing.assert_close(out.double(), dense.output(source), atol=1e-4, rtol=1e-4)
+            check_close(out.double(), dense.output(source), 1e-4)

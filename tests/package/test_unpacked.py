@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 from regional_dit.headless import api
 from regional_dit.headless.environment.choice import Environment
@@ -22,11 +25,20 @@ from regional_dit.nodes import NODES
 SPACED, PLAIN = "my regional-dit 2.0 copy", "Regional-DiT_v0.1"
 
 
+class Unpacked(NamedTuple):
+    """A server that loaded both copies."""
+
+    url: str
+    copy: Path
+    """The folder of the second copy."""
+    process: subprocess.Popen[str]
+    """Its ``serve``."""
+
+
 @pytest.fixture(scope="module")
 def unpacked(
     repo: Path, archive: list[str], environment: Environment, tmp_path_factory
-) -> Iterator[tuple[str, Path]]:
-    """Address of a server that loaded both copies, and the folder of the second."""
+) -> Iterator[Unpacked]:
     base = tmp_path_factory.mktemp("clean ComfyUI")
     for folder in (SPACED, PLAIN):
         copy = base / "custom_nodes" / folder
@@ -42,14 +54,14 @@ def unpacked(
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "http://127.0.0.1:" in line, (base / "server.log").read_text("utf-8", "replace")
-        yield line.split()[-1], copy
+        yield Unpacked(line.split()[-1], copy, process)
     finally:
         process.terminate()
         process.communicate(timeout=60)
 
 
-def test_all_nodes_are_there(unpacked: tuple[str, Path]) -> None:
-    url, copy = unpacked
+def test_all_nodes_are_there(unpacked: Unpacked) -> None:
+    url, copy, _ = unpacked
     info = api.get_json(f"{url}/object_info", timeout_s=60)
     modules = {f"custom_nodes.{name}" for name in (SPACED, PLAIN)}
     ours = {key for key, node in info.items() if node["python_module"] in modules}
@@ -63,8 +75,8 @@ def test_all_nodes_are_there(unpacked: tuple[str, Path]) -> None:
     assert not failed
 
 
-def test_its_scripts_and_help_are_served(unpacked: tuple[str, Path]) -> None:
-    url, copy = unpacked
+def test_its_scripts_and_help_are_served(unpacked: Unpacked) -> None:
+    url, copy, _ = unpacked
     scripts = api.get_json(f"{url}/extensions", timeout_s=60)
     ours = [path for path in scripts if PLAIN in path]
     assert any(path.endswith("js/regional_dit.js") for path in ours)
@@ -73,12 +85,22 @@ def test_its_scripts_and_help_are_served(unpacked: tuple[str, Path]) -> None:
         assert served == (copy / "web" / name).read_bytes()
 
 
-def test_a_demo_workflow_runs(unpacked: tuple[str, Path], quiet: Progress, tmp_path: Path) -> None:
+def test_a_demo_workflow_runs(unpacked: Unpacked, quiet: Progress, tmp_path: Path) -> None:
     """Weights and all: one step of the first demo."""
-    url, copy = unpacked
+    url, copy, _ = unpacked
     text = (copy / "workflows" / "api" / "demo_2_regions.json").read_text(encoding="utf-8")
     workflow = json.loads(text)
     for node in workflow.values():
         if node["class_type"] == "KSampler":
             node["inputs"]["steps"] = 1
     assert Client(url, quiet).run(workflow, tmp_path).files
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_serve_and_all_it_started(unpacked: Unpacked) -> None:
+    """The last of these: a server that is there anyway shows it."""
+    started = psutil.Process(unpacked.process.pid).children(recursive=True)
+    assert started
+    unpacked.process.send_signal(signal.SIGINT)
+    assert unpacked.process.wait(60) == 130
+    assert psutil.wait_procs(started, timeout=30)[1] == []

@@ -10,7 +10,7 @@ import pytest
 from workflow_runner import Runner, only
 
 KIND = "simple"
-STEPS = 10
+STEPS = 5
 
 pytestmark = pytest.mark.filterwarnings("ignore:Should have ta:UserWarning")  # of torchsde
 

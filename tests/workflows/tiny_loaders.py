@@ -6,6 +6,7 @@ tokenizers, its networks the host's own code.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,6 +46,9 @@ LTX_VAE = {
 }  # fmt: skip
 
 torch.set_num_threads(1)  # tiny models: a second thread only waits
+# The host collects all rubbish at nearly every run of a small model. What was imported for these
+# models, and their encoders below, stay: they need not be looked through each time.
+gc.freeze()
 
 
 @cache
@@ -99,6 +103,7 @@ def clip(family: str) -> comfy.sd.CLIP:
             *encode(tokens)[:2],
             {"unprocessed_ltxav_embeds": True},  # as its own text encoder says
         )
+    gc.freeze()
     return made
 
 

@@ -1,4 +1,7 @@
-"""Servers that die, ports that are taken, and nothing left running at the end."""
+"""Servers that die, ports that are taken, and nothing left running at the end.
+
+That Ctrl-C ends ``serve`` and all it started is tried on the server of ``test_unpacked.py``.
+"""
 
 from __future__ import annotations
 
@@ -50,18 +53,6 @@ def serving(repo: Path, environment: Environment, base: Path) -> Iterator[tuple[
 
 def wait_for_end(processes: list[psutil.Process]) -> list[psutil.Process]:
     return psutil.wait_procs(processes, timeout=30)[1]
-
-
-@posix_signals
-def test_ctrl_c_ends_serve_and_all_it_started(
-    repo: Path, environment: Environment, make_base: Callable[[Path], Path], tmp_path: Path
-) -> None:
-    with serving(repo, environment, make_base(tmp_path / "base")) as (process, _):
-        started = psutil.Process(process.pid).children(recursive=True)
-        assert started
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
-        assert wait_for_end(started) == []
 
 
 @posix_signals

@@ -35,13 +35,14 @@ def prompts_of(server: Any, store: Store, jobs: list[Any]) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
-def test_200_jobs_killed_three_times_give_the_same_table(repo, server, tmp_path):
-    path = write_sweep(tmp_path, 200)
+def test_60_jobs_killed_three_times_give_the_same_table(repo, server, tmp_path):
+    pause = {"9": {"class_type": "ProbeSleep", "inputs": {"seconds": 0.03}}}  # to kill in mid-run
+    path = write_sweep(tmp_path, 60, nodes=pause)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(repo, path, server.url, whole), check=True, capture_output=True)
 
     before = len(api.get_json(f"{server.url}/history"))
-    for at in (40, 90, 150):
+    for at in (10, 22, 35):
         child = subprocess.Popen(
             command(repo, path, server.url, killed), stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -51,23 +52,23 @@ def test_200_jobs_killed_three_times_give_the_same_table(repo, server, tmp_path)
             time.sleep(0.005)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        assert at <= finished(killed) < 200
+        assert at <= finished(killed) < 60
     done = subprocess.run(
         command(repo, path, server.url, killed), check=True, capture_output=True, text=True
     )
-    assert "200 jobs" in done.stderr
+    assert "60 jobs" in done.stderr
 
     assert (killed / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
     names = sorted(p.name for p in (whole / "pictures").iterdir())
-    assert len(names) == 200
+    assert len(names) == 60
     assert sorted(p.name for p in (killed / "pictures").iterdir()) == names
     for name in names:
         assert (killed / "pictures" / name).read_bytes() == (whole / "pictures" / name).read_bytes()
     store = Store(killed)
     store.run_id = store.about()["run_id"]
     ours, everything = prompts_of(server, store, make_jobs(load(path)))
-    assert ours == 200  # nothing lost ...
-    assert everything - before == 200  # ... and nothing done twice
+    assert ours == 60  # nothing lost ...
+    assert everything - before == 60  # ... and nothing done twice
     assert not list(killed.rglob("*.claim")) and not list(killed.rglob("*.tmp"))
 
 
