@@ -3,6 +3,9 @@
 import { stageArea } from "../../../web/js/editor/layout.js";
 
 export const EDITOR = "RegionalDiT_RegionEditor";
+const FRAME_MS = 50;
+/** While the server works. */
+const IDLE_FRAME_MS = 300;
 
 /**
  * @typedef {{vue?: boolean, locale?: string, palette?: "dark" | "light", width?: number, height?: number, ratio?: number}} How
@@ -34,9 +37,23 @@ export async function openComfy(stage, how = {}) {
   const current = /** @type {Opened} */ (stage.current);
   await current.page.setViewportSize(viewport);
   await current.page.keyboard.press("Escape");
-  await current.page.evaluate(() => globalThis.app.graph.clear());
+  await clear(current.page);
   await settle(current.page);
   return current;
+}
+
+/**
+ * An empty graph, and no other workflow that is open: with each one that is, the front end gets slower.
+ * @param {import("playwright-core").Page} page
+ */
+export async function clear(page) {
+  await page.evaluate(async () => {
+    globalThis.app.graph.clear();
+    const { workflow } = globalThis.app.extensionManager;
+    for (const other of [...workflow.openWorkflows]) {
+      if (other !== workflow.activeWorkflow) await workflow.closeWorkflow(other);
+    }
+  });
 }
 
 /**
@@ -67,6 +84,7 @@ async function openPage(stage, key, settings, screen) {
   await context.request.post(`${stage.url}/settings`, { data: settings });
   const page = await context.newPage();
   await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
+  await page.addInitScript(slowScreen, FRAME_MS);
   /** @type {string[]} */
   const faults = [];
   page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
@@ -77,6 +95,45 @@ async function openPage(stage, key, settings, screen) {
   });
   stage.current = { page, context, faults, key, ratio: screen.deviceScaleFactor };
   await load(page, stage.url);
+}
+
+/**
+ * Frames as on a slow screen: the host draws one after the other, which without a GPU costs as much as the rest of the
+ * page. Runs in the page, before its own scripts.
+ * @param {number} ms from one frame to the next
+ */
+function slowScreen(ms) {
+  const soon = window.requestAnimationFrame;
+  const screen = (globalThis.__screen = { ms, fast: soon });
+  /** @type {Map<number, FrameRequestCallback>} */
+  const waiting = new Map();
+  let [last, id, due] = [-Infinity, 0, false];
+  const wait = () => {
+    if (due || !waiting.size) return;
+    due = true;
+    setTimeout(() => soon.call(window, draw), last + screen.ms - performance.now());
+  };
+  const draw = (/** @type {number} */ time) => {
+    last = time;
+    const newest = id;
+    for (const [number, act] of waiting) {
+      if (number > newest) break; // asked for by this frame, for the next one
+      waiting.delete(number);
+      try {
+        act(time);
+      } catch (error) {
+        reportError(error);
+      }
+    }
+    due = false;
+    wait();
+  };
+  window.requestAnimationFrame = (act) => {
+    waiting.set(++id, act);
+    wait();
+    return id;
+  };
+  window.cancelAnimationFrame = (number) => void waiting.delete(number);
 }
 
 /** @param {import("playwright-core").Page} page @param {string} url */
@@ -91,10 +148,22 @@ export async function load(page, url) {
   await settle(page);
 }
 
-/** Let the front end draw. @param {import("playwright-core").Page} page @param {number} [ms] */
+/** Let the front end draw: two frames, and so long at least. @param {import("playwright-core").Page} page @param {number} [ms] */
 export async function settle(page, ms = 120) {
-  await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
-  await page.waitForTimeout(ms);
+  await page.evaluate(
+    (least) =>
+      Promise.all([
+        new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))),
+        new Promise((r) => setTimeout(r, least)),
+      ]).then(() => {}),
+    ms,
+  );
+}
+
+/** Wait until something is so, or for so long. @param {import("playwright-core").Page} page @param {() => Promise<boolean>} so @param {number} ms @returns {Promise<boolean>} whether it is */
+export async function until(page, so, ms) {
+  for (const end = Date.now() + ms; Date.now() < end; await page.waitForTimeout(50)) if (await so()) return true;
+  return so();
 }
 
 /** Where a fresh node goes and how the graph is seen. @param {import("playwright-core").Page} page @param {number} scale @param {[number, number]} offset */
@@ -285,10 +354,13 @@ export async function run(page, timeout = 180_000) {
     return { before, errors: globalThis.app.lastNodeErrors };
   });
   if (queued.errors && Object.keys(queued.errors).length) return { kind: "refused", detail: queued.errors };
+  const frames = (/** @type {number} */ ms) => page.evaluate((m) => void (globalThis.__screen.ms = m), ms);
+  await frames(IDLE_FRAME_MS);
   const end = await Promise.race([
     page.evaluate(() => globalThis.__run),
     new Promise((resolve) => setTimeout(() => resolve({ kind: "timeout", detail: null }), timeout)),
   ]);
+  await frames(FRAME_MS);
   await settle(page, 400);
   return /** @type {{kind: string, detail: any}} */ (end);
 }
