@@ -3,8 +3,7 @@
 import { stageArea } from "../../../web/js/editor/layout.js";
 
 export const EDITOR = "RegionalDiT_RegionEditor";
-const FRAME_MS = 50;
-/** While the server works. */
+/** From one frame to the next while the server works. */
 const IDLE_FRAME_MS = 300;
 
 /**
@@ -84,7 +83,7 @@ async function openPage(stage, key, settings, screen) {
   await context.request.post(`${stage.url}/settings`, { data: settings });
   const page = await context.newPage();
   await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
-  await page.addInitScript(slowScreen, FRAME_MS);
+  await page.addInitScript(calmScreen);
   /** @type {string[]} */
   const faults = [];
   page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
@@ -98,20 +97,25 @@ async function openPage(stage, key, settings, screen) {
 }
 
 /**
- * Frames as on a slow screen: the host draws one after the other, which without a GPU costs as much as the rest of the
- * page. Runs in the page, before its own scripts.
- * @param {number} ms from one frame to the next
+ * A page that draws less: without a GPU each frame of it costs as much as a step of the demo model. There are no
+ * transitions, and `__screen.ms` slows the frames down. Runs in the page, before its own scripts.
  */
-function slowScreen(ms) {
+function calmScreen() {
+  const still = new CSSStyleSheet();
+  still.replaceSync("*, ::before, ::after { animation: none !important; transition: none !important; }");
+  document.adoptedStyleSheets = [still];
   const soon = window.requestAnimationFrame;
-  const screen = (globalThis.__screen = { ms, fast: soon });
+  /** Least time from one frame to the next. */
+  const screen = (globalThis.__screen = { ms: 0 });
   /** @type {Map<number, FrameRequestCallback>} */
   const waiting = new Map();
-  let [last, id, due] = [-Infinity, 0, false];
+  let [last, id, due] = [0, 0, false];
   const wait = () => {
     if (due || !waiting.size) return;
     due = true;
-    setTimeout(() => soon.call(window, draw), last + screen.ms - performance.now());
+    const left = last + screen.ms - performance.now();
+    if (left > 0) setTimeout(() => soon.call(window, draw), left);
+    else soon.call(window, draw);
   };
   const draw = (/** @type {number} */ time) => {
     last = time;
@@ -360,7 +364,7 @@ export async function run(page, timeout = 180_000) {
     page.evaluate(() => globalThis.__run),
     new Promise((resolve) => setTimeout(() => resolve({ kind: "timeout", detail: null }), timeout)),
   ]);
-  await frames(FRAME_MS);
+  await frames(0);
   await settle(page, 400);
   return /** @type {{kind: string, detail: any}} */ (end);
 }
