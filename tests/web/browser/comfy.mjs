@@ -1,6 +1,9 @@
 // Drives ComfyUI's real front end: opens it, adds nodes, and works in the Region Editor by mouse and keys.
 
 import { stageArea } from "../../../web/js/editor/layout.js";
+import { calmScreen, framesEvery, settle, until } from "./screen.mjs";
+
+export { settle, until };
 
 export const EDITOR = "RegionalDiT_RegionEditor";
 /** From one frame to the next while the server works. */
@@ -96,50 +99,6 @@ async function openPage(stage, key, settings, screen) {
   await load(page, stage.url);
 }
 
-/**
- * A page that draws less: without a GPU each frame of it costs as much as a step of the demo model. There are no
- * transitions, and `__screen.ms` slows the frames down. Runs in the page, before its own scripts.
- */
-function calmScreen() {
-  const still = new CSSStyleSheet();
-  still.replaceSync("*, ::before, ::after { animation: none !important; transition: none !important; }");
-  document.adoptedStyleSheets = [still];
-  const soon = window.requestAnimationFrame;
-  /** Least time from one frame to the next. */
-  const screen = (globalThis.__screen = { ms: 0 });
-  /** @type {Map<number, FrameRequestCallback>} */
-  const waiting = new Map();
-  let [last, id, due] = [0, 0, false];
-  const wait = () => {
-    if (due || !waiting.size) return;
-    due = true;
-    const left = last + screen.ms - performance.now();
-    if (left > 0) setTimeout(() => soon.call(window, draw), left);
-    else soon.call(window, draw);
-  };
-  const draw = (/** @type {number} */ time) => {
-    last = time;
-    const newest = id;
-    for (const [number, act] of waiting) {
-      if (number > newest) break; // asked for by this frame, for the next one
-      waiting.delete(number);
-      try {
-        act(time);
-      } catch (error) {
-        reportError(error);
-      }
-    }
-    due = false;
-    wait();
-  };
-  window.requestAnimationFrame = (act) => {
-    waiting.set(++id, act);
-    wait();
-    return id;
-  };
-  window.cancelAnimationFrame = (number) => void waiting.delete(number);
-}
-
 /** @param {import("playwright-core").Page} page @param {string} url */
 export async function load(page, url) {
   await page.goto(url, { waitUntil: "load" });
@@ -150,24 +109,6 @@ export async function load(page, url) {
   );
   await page.waitForFunction(() => globalThis.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: 60_000 });
   await settle(page);
-}
-
-/** Let the front end draw: two frames, and so long at least. @param {import("playwright-core").Page} page @param {number} [ms] */
-export async function settle(page, ms = 120) {
-  await page.evaluate(
-    (least) =>
-      Promise.all([
-        new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))),
-        new Promise((r) => setTimeout(r, least)),
-      ]).then(() => {}),
-    ms,
-  );
-}
-
-/** Wait until something is so, or for so long. @param {import("playwright-core").Page} page @param {() => Promise<boolean>} so @param {number} ms @returns {Promise<boolean>} whether it is */
-export async function until(page, so, ms) {
-  for (const end = Date.now() + ms; Date.now() < end; await page.waitForTimeout(50)) if (await so()) return true;
-  return so();
 }
 
 /** Where a fresh node goes and how the graph is seen. @param {import("playwright-core").Page} page @param {number} scale @param {[number, number]} offset */
@@ -358,13 +299,12 @@ export async function run(page, timeout = 180_000) {
     return { before, errors: globalThis.app.lastNodeErrors };
   });
   if (queued.errors && Object.keys(queued.errors).length) return { kind: "refused", detail: queued.errors };
-  const frames = (/** @type {number} */ ms) => page.evaluate((m) => void (globalThis.__screen.ms = m), ms);
-  await frames(IDLE_FRAME_MS);
+  await framesEvery(page, IDLE_FRAME_MS);
   const end = await Promise.race([
     page.evaluate(() => globalThis.__run),
     new Promise((resolve) => setTimeout(() => resolve({ kind: "timeout", detail: null }), timeout)),
   ]);
-  await frames(0);
+  await framesEvery(page, 0);
   await settle(page, 400);
   return /** @type {{kind: string, detail: any}} */ (end);
 }
