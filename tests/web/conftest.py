@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from regional_dit.headless.server.start import Server
 
 HERE = Path(__file__).parent
 SCENARIO_TIMEOUT_S = 300
+PATIENCE_S = 10
 ANSWER = "ANSWER "  # begins the lines of the driver that answer a request
 
 
@@ -77,10 +79,10 @@ class Driver:
         self.pictures = pictures
         self.url = url
         self._tools = tools
-        self._start()
+        self._child: subprocess.Popen[bytes] | None = None
 
-    def _start(self) -> None:
-        self._child = start_in_group(
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = start_in_group(
             [str(self._tools.node), str(HERE / "browser" / "driver.mjs")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -88,8 +90,9 @@ class Driver:
             cwd=HERE,
         )
         self._lines: queue.Queue[str] = queue.Queue()
-        reader = threading.Thread(target=read_answers, args=(self._child, self._lines), daemon=True)
+        reader = threading.Thread(target=read_answers, args=(child, self._lines), daemon=True)
         reader.start()
+        return child
 
     def run(self, scenario: str, **arguments: Any) -> Any:
         """Play a scenario of ``browser/scenarios_*.mjs`` and return what it found."""
@@ -99,6 +102,8 @@ class Driver:
             "pictures": str(self.pictures),
             "arguments": arguments,
         }
+        if self._child is None or self._child.poll() is not None:
+            self._child = self._start()
         assert self._child.stdin is not None
         self._child.stdin.write((json.dumps(request) + "\n").encode())
         self._child.stdin.flush()
@@ -106,7 +111,6 @@ class Driver:
             answer = json.loads(self._lines.get(timeout=SCENARIO_TIMEOUT_S))
         except queue.Empty:
             self.close()
-            self._start()
             pytest.fail(f"The scenario {scenario} took over {SCENARIO_TIMEOUT_S} s.")
         if "error" in answer:
             pytest.fail(f"{scenario}({arguments}): {answer['error']}", pytrace=False)
@@ -114,7 +118,15 @@ class Driver:
         return answer["result"]
 
     def close(self) -> None:
-        end_group(self._child)
+        """End node and Chromium; the next scenario starts others."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            assert child.stdin is not None
+            child.stdin.close()  # by which node closes the browser and ends
+            child.wait(PATIENCE_S)
+        end_group(child)
 
 
 def read_answers(child: subprocess.Popen[bytes], lines: queue.Queue[str]) -> None:
@@ -129,17 +141,47 @@ def read_answers(child: subprocess.Popen[bytes], lines: queue.Queue[str]) -> Non
     lines.put(json.dumps({"error": "The browser's driver ended."}))
 
 
-@pytest.fixture(scope="module")
+RUNNING: pytest.StashKey[Driver] = pytest.StashKey()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One renderer after the other, in all files: to load a page takes longer than most tests."""
+    places = [i for i, item in enumerate(items) if _in_browser(item)]
+    ordered = sorted((items[i] for i in places), key=_vue)
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+
+
+def _in_browser(item: pytest.Item | None) -> bool:
+    return "driver" in getattr(item, "fixturenames", ())
+
+
+def _vue(item: pytest.Item) -> bool:
+    spec = getattr(item, "callspec", None)
+    return spec is not None and bool(spec.params.get("vue"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The browser ends with its last test, not the session: a page that nobody looks at draws."""
+    running = item.config.stash.get(RUNNING, None)
+    if running is not None and not _in_browser(nextitem):
+        running.close()
+
+
+@pytest.fixture(scope="session")
 def driver(
-    tools: browser.WebTools, server: Server, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Driver]:
-    """One browser, closed with its last test: a page that nobody looks at goes on drawing."""
+    tools: browser.WebTools, server: Server, tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Driver]:  # fmt: skip
+    """One browser for all tests."""
     if tools.chromium is None:
         pytest.skip(tools.missing)
     wanted = os.environ.get("REGIONAL_DIT_PICTURES")
     pictures = Path(wanted) if wanted else tmp_path_factory.mktemp("pictures")
     pictures.mkdir(parents=True, exist_ok=True)
-    running = Driver(tools, server.url, pictures)
+    running = request.config.stash[RUNNING] = Driver(tools, server.url, pictures)
     try:
         yield running
     finally:

@@ -23,7 +23,7 @@ DRAWING = {
 }
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"], scope="session")
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
 def test_lasso_and_polygon(driver: Driver, vue: bool) -> None:
     """Triangles fill half of their boxes."""
     found = driver.run("outlines", vue=vue)

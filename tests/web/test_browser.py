@@ -16,10 +16,10 @@ from regional_dit.headless.paths import PACK_NAME
 
 from .conftest import Driver
 
-# Grouped by renderer: a page with the front end is kept from one test to the next. To load another
-# takes five seconds, so the tests of other screens and languages come last.
-BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"], scope="session")
-CLASSIC = pytest.mark.parametrize("vue", [False], ids=["classic"], scope="session")
+# A page with the front end is kept from one test to the next (conftest.py groups them by renderer).
+# To load another takes five seconds, so the tests of other screens and languages come last.
+BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+CLASSIC = pytest.mark.parametrize("vue", [False], ids=["classic"])
 
 
 def near(box: list[float], wanted: list[float], within: float = 0.012) -> bool:
@@ -352,8 +352,8 @@ def test_zoomed_out_on_a_dense_screen(driver: Driver, vue: bool) -> None:
 
 @CLASSIC
 def test_template_browser_and_help(driver: Driver, vue: bool, repo: Path) -> None:
-    found = driver.run("templatesAndHelp", vue=vue, pack=PACK_NAME)
     pictures = {path.stem for path in (repo / "workflows").glob("*.jpg")}
+    found = driver.run("templatesAndHelp", vue=vue, pack=PACK_NAME, pictures=sorted(pictures))
     assert pictures <= set(found["shown"])
     assert found["help"]
 

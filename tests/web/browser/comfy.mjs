@@ -1,8 +1,13 @@
 // Drives ComfyUI's real front end: opens it, adds nodes, and works in the Region Editor by mouse and keys.
 
 import { stageArea } from "../../../web/js/editor/layout.js";
+import { calmScreen, framesEvery, settle, until } from "./screen.mjs";
+
+export { settle, until };
 
 export const EDITOR = "RegionalDiT_RegionEditor";
+/** From one frame to the next while the server works. */
+const IDLE_FRAME_MS = 300;
 
 /**
  * @typedef {{vue?: boolean, locale?: string, palette?: "dark" | "light", width?: number, height?: number, ratio?: number}} How
@@ -34,9 +39,23 @@ export async function openComfy(stage, how = {}) {
   const current = /** @type {Opened} */ (stage.current);
   await current.page.setViewportSize(viewport);
   await current.page.keyboard.press("Escape");
-  await current.page.evaluate(() => globalThis.app.graph.clear());
+  await clear(current.page);
   await settle(current.page);
   return current;
+}
+
+/**
+ * An empty graph, and no other workflow that is open: with each one that is, the front end gets slower.
+ * @param {import("playwright-core").Page} page
+ */
+export async function clear(page) {
+  await page.evaluate(async () => {
+    globalThis.app.graph.clear();
+    const { workflow } = globalThis.app.extensionManager;
+    for (const other of [...workflow.openWorkflows]) {
+      if (other !== workflow.activeWorkflow) await workflow.closeWorkflow(other);
+    }
+  });
 }
 
 /**
@@ -67,6 +86,7 @@ async function openPage(stage, key, settings, screen) {
   await context.request.post(`${stage.url}/settings`, { data: settings });
   const page = await context.newPage();
   await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
+  await page.addInitScript(calmScreen);
   /** @type {string[]} */
   const faults = [];
   page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
@@ -89,12 +109,6 @@ export async function load(page, url) {
   );
   await page.waitForFunction(() => globalThis.app.extensionManager?.workflow?.activeWorkflow, null, { timeout: 60_000 });
   await settle(page);
-}
-
-/** Let the front end draw. @param {import("playwright-core").Page} page @param {number} [ms] */
-export async function settle(page, ms = 120) {
-  await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))));
-  await page.waitForTimeout(ms);
 }
 
 /** Where a fresh node goes and how the graph is seen. @param {import("playwright-core").Page} page @param {number} scale @param {[number, number]} offset */
@@ -285,10 +299,12 @@ export async function run(page, timeout = 180_000) {
     return { before, errors: globalThis.app.lastNodeErrors };
   });
   if (queued.errors && Object.keys(queued.errors).length) return { kind: "refused", detail: queued.errors };
+  await framesEvery(page, IDLE_FRAME_MS);
   const end = await Promise.race([
     page.evaluate(() => globalThis.__run),
     new Promise((resolve) => setTimeout(() => resolve({ kind: "timeout", detail: null }), timeout)),
   ]);
+  await framesEvery(page, 0);
   await settle(page, 400);
   return /** @type {{kind: string, detail: any}} */ (end);
 }

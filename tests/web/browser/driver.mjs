@@ -23,6 +23,9 @@ const browser = await chromium.launch({
   ],
 });
 
+// Closed or crashed; else the time limit of a run would still be waited for.
+browser.on("disconnected", () => process.exit());
+
 /** @type {import("./comfy.mjs").Opened | null} */
 let current = null;
 

@@ -1,7 +1,7 @@
 // Outlines in the editor, and what the host makes of whole pieces: blueprints, an app, sockets that grow.
 
 import { readFile } from "node:fs/promises";
-import { addNode, connect, dropFile, Editor, openComfy, run, settle, view } from "./comfy.mjs";
+import { addNode, connect, dropFile, Editor, openComfy, run, settle, until, view } from "./comfy.mjs";
 import { oneEditor } from "./scenarios_editing.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
@@ -58,11 +58,14 @@ async function insertBySearch(page, name) {
     await page.keyboard.press("Escape");
     return null;
   }
+  const added = async () => (await ids()).find((id) => !before.includes(id));
   await page.keyboard.press("Enter");
-  await settle(page, 600);
+  await until(page, async () => (await added()) !== undefined, 600);
+  await settle(page);
   await page.mouse.click(1000, 1150); // newer front ends let the new node hang on the pointer until then
-  await settle(page, 400);
-  return (await ids()).find((id) => !before.includes(id)) ?? null;
+  await until(page, async () => (await added()) !== undefined, 400);
+  await settle(page, 200);
+  return (await added()) ?? null;
 }
 
 /** What the library of nodes lists for a search, section by section as it reads. @param {Stage} stage @param {{vue: boolean, search: string}} how */
@@ -88,7 +91,7 @@ async function simpleWorkflow(stage, how) {
   const { page } = await openComfy(stage, { ...how, width: 1800, height: 1300 });
   await dropFile(page, how.workflow.split("/").pop() ?? "", "application/json", (await readFile(how.workflow)).toString("base64"));
   await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3);
-  await settle(page, 600);
+  await settle(page, 400);
   await page.evaluate((steps) => {
     const sampler = globalThis.app.graph._nodes.find((n) => n.type === "KSampler");
     sampler.widgets.find((w) => w.name === "steps").value = steps;
@@ -129,7 +132,7 @@ export async function blueprints(stage, how) {
   for (const name of how.names) {
     const page = await simpleWorkflow(stage, how);
     const id = await insertBySearch(page, name);
-    await settle(page, 1500);
+    await settle(page, 500);
     await page.screenshot({ path: `${stage.pictures}/blueprint_${name.replaceAll(/\W/g, "")}_${how.vue ? "vue" : "classic"}.png` });
     const there = await isBlock(page, id);
     found[name] = { listed: known.includes(name), id: there ? id : null };
@@ -226,9 +229,7 @@ export async function appMode(stage, how) {
   await settle(page, 800);
   await page.screenshot({ path: `${stage.pictures}/app.png` });
   const shown = await page.evaluate(() => [...document.querySelectorAll("img")].some((e) => e.offsetParent && /view\?/.test(e.src)));
-  // Back to a graph, for the scenarios that follow on this page.
-  await page.evaluate(() => globalThis.app.loadGraphData({ last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], config: {}, extra: {}, version: 0.4 }));
-  await settle(page, 600);
+  if (!graph && stage.current) stage.current.key = ""; // the next scenario wants a page with a graph
   return { fields, text, graph, end: end.kind, detail: end.detail, shown };
 }
 

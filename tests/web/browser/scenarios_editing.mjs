@@ -1,6 +1,6 @@
 // Working in the editor by mouse, keys and touch.
 
-import { EDITOR, Editor, addNode, openComfy, settle, view } from "./comfy.mjs";
+import { EDITOR, Editor, addNode, openComfy, settle, until, view } from "./comfy.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -164,10 +164,10 @@ export async function zoomed(stage, how) {
   // The graph is zoomed without the editor being touched.
   const sharp = async () => canvas.evaluate((c) => /** @type {HTMLCanvasElement} */ (c).width / c.clientWidth);
   await view(page, 1.3, [-60, -80]);
-  await page.waitForTimeout(900);
+  await until(page, async () => (await sharp()) !== pixels, 1500);
   const zoomedIn = await sharp();
   await view(page, zoom, [-60, -80]);
-  await page.waitForTimeout(900);
+  await until(page, async () => (await sharp()) === pixels, 1500);
   const p = await editor.at(0.5, 0.4);
   await page.mouse.move(p.x, p.y);
   await page.mouse.wheel(0, -240);

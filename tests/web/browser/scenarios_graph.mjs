@@ -1,7 +1,7 @@
 // The editor in the graph: saved, loaded, copied, taken back, and given bad values.
 
 import { readFile } from "node:fs/promises";
-import { EDITOR, Editor, addNode, connect, dropFile, editorIds, load, openComfy, run, settle, view } from "./comfy.mjs";
+import { EDITOR, Editor, addNode, clear, connect, dropFile, editorIds, load, openComfy, run, settle, until, view } from "./comfy.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -13,7 +13,7 @@ export async function dropped(stage, how) {
   for (const { path } of how.files) {
     const name = path.split("/").pop() ?? "";
     const type = name.endsWith(".png") ? "image/png" : "application/json";
-    await page.evaluate(() => globalThis.app.graph.clear());
+    await clear(page);
     await dropFile(page, name, type, (await readFile(path)).toString("base64"));
     await page.waitForFunction(() => globalThis.app.graph._nodes.length > 3, null, { timeout: 20_000 });
     await settle(page, 400);
@@ -95,11 +95,13 @@ export async function kept(stage, how) {
   // The page is loaded anew; the host keeps the workflow in the browser.
   await page.evaluate(() => globalThis.app.extensionManager.workflow.activeWorkflow.changeTracker.checkState());
   await settle(page, 800);
-  const before = await page.evaluate((type) => globalThis.app.graph._nodes.filter((n) => n.type === type).map((n) => n.widgets.find((w) => w.name === "plan_json").value), EDITOR);
+  const drawings = async () =>
+    JSON.stringify(await page.evaluate((type) => globalThis.app.graph._nodes.filter((n) => n.type === type).map((n) => n.widgets.find((w) => w.name === "plan_json").value), EDITOR));
+  const before = await drawings();
   await load(page, stage.url);
-  await settle(page, 1500);
-  const after = await page.evaluate((type) => globalThis.app.graph._nodes.filter((n) => n.type === type).map((n) => n.widgets.find((w) => w.name === "plan_json").value), EDITOR);
-  found.reloaded = JSON.stringify(before) === JSON.stringify(after) && before.length > 0;
+  await until(page, async () => (await drawings()) === before, 5000);
+  await settle(page, 300);
+  found.reloaded = before !== "[]" && (await drawings()) === before;
 
   // Nothing listens after the node is gone, and no style is left.
   const last = new Editor(page, (await editorIds(page))[0]);

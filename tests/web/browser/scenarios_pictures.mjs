@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { EDITOR, Editor, addNode, dropFile, editorIds, openComfy, run, settle, view } from "./comfy.mjs";
+import { EDITOR, Editor, addNode, dropFile, editorIds, openComfy, run, settle, until, view } from "./comfy.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -93,37 +93,43 @@ export async function workflowPicture(stage, how) {
   return { end: end.kind, overlaps };
 }
 
-/** The help page and the template browser. @param {Stage} stage @param {{vue: boolean, pack: string}} how */
+/** The help page and the template browser. @param {Stage} stage @param {{vue: boolean, pack: string, pictures: string[]}} how the names of pictures that it must show */
 export async function templatesAndHelp(stage, how) {
-  const { page, context } = await openComfy(stage, { ...how, width: 1500, height: 950 });
+  const current = await openComfy(stage, { ...how, width: 1500, height: 950 });
+  const { page } = current;
   await view(page, 0.8, [0, 0]);
   const id = await addNode(page, EDITOR, [500, 300]);
   await page.evaluate((i) => globalThis.app.canvas.selectNode(globalThis.app.graph.getNodeById(i)), id);
   await settle(page, 500);
   await page.locator('[data-testid="info-button"], .help-button').first().click();
   await page.getByText("Draw regions with the mouse and write a prompt for each").first().waitFor();
-  await settle(page, 500);
+  await settle(page, 300);
   await picture(stage, page, "help");
   const help = await page.evaluate(() => document.body.innerText);
-  /** Pictures that the browser of templates showed. @type {string[]} */
-  const shown = [];
-  page.on("response", (response) => {
+  /** Pictures that the browser of templates showed. @type {Set<string>} */
+  const shown = new Set();
+  const note = (/** @type {import("playwright-core").Response} */ response) => {
     const found = response.url().match(/workflow_templates\/[^/]+\/([^/?]+)\.jpg/);
-    if (found && response.ok()) shown.push(decodeURIComponent(found[1]));
-  });
+    if (found && response.ok()) shown.add(decodeURIComponent(found[1]));
+  };
+  page.on("response", note);
+  const named = page.getByText(how.pack, { exact: true });
+  const before = await named.count();
   await page.evaluate(() => globalThis.app.extensionManager.command.execute("Comfy.BrowseTemplates"));
-  await settle(page, 2500);
-  await page.getByText(how.pack, { exact: true }).last().click();
-  await settle(page, 2500);
+  await until(page, async () => (await named.count()) > before, 20_000);
+  await settle(page, 300);
+  await named.last().click();
+  await until(page, async () => shown.size > 0, 10_000);
   await picture(stage, page, "templates");
   await page.mouse.move(850, 600);
-  for (let i = 0; i < 12; i++) {
+  // Its pictures are fetched when they come into sight.
+  for (let i = 0; i < 16 && !how.pictures.every((name) => shown.has(name)); i++) {
     await page.mouse.wheel(0, 350);
-    await page.waitForTimeout(250);
+    await until(page, async () => how.pictures.every((name) => shown.has(name)), 250);
   }
-  await context.close(); // with the dialog that is open
-  stage.current = null;
-  return { shown, help: help.includes("Draw regions with the mouse") && help.includes("plan_json") };
+  page.off("response", note);
+  current.key = ""; // loaded anew for the next scenario, since the dialog is open
+  return { shown: [...shown], help: help.includes("Draw regions with the mouse") && help.includes("plan_json") };
 }
 
 /** Editor and node in Chinese. @param {Stage} stage @param {{vue: boolean}} how */

@@ -17,7 +17,7 @@ export async function drawAndQueue(stage, how) {
   const { page } = await openComfy(stage, { ...how, width: 1800, height: 1300 });
   await dropFile(page, "drawn.json", "application/json", (await readFile(how.workflow)).toString("base64"));
   await page.waitForFunction((type) => globalThis.app.graph._nodes.some((n) => n.type === type), EDITOR);
-  await settle(page, 800);
+  await settle(page, 500);
   const [id] = await editorIds(page);
   const editor = new Editor(page, id);
   const pos = await page.evaluate((i) => [...globalThis.app.graph.getNodeById(i).pos], id);
