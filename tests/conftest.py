@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import io
+import logging
 import os
 import random
 import shutil
@@ -95,6 +96,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
+    # At each phase of each test pytest listens to all anew that stand apart; torch brings fifty.
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger) and logger.name.partition(".")[0] == "torch":
+            logger.propagate = True
+            logger.handlers.clear()
     gc.collect()
     gc.freeze()  # what is there now stays, and need not be looked through again
     gc.enable()

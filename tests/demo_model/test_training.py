@@ -17,7 +17,7 @@ import torch
 from regional_dit.demo_model import network_flux, text
 from regional_dit.demo_model.train import Trainer, parse_args, run, state_path
 from regional_dit.demo_model.training.batches import draw_batch, draw_size
-from regional_dit.demo_model.training.objectives import OBJECTIVES, FluxObjective
+from regional_dit.demo_model.training.objectives import FluxObjective
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,10 +126,10 @@ def test_wrong_states_are_explained(small_flux, tmp_path, monkeypatch, capsys):
         trainer(tmp_path / "m", "--resume")
 
 
-@pytest.mark.parametrize("model", OBJECTIVES)
-def test_sigterm_saves_and_ends(model, tmp_path):
+def test_sigterm_saves_and_ends(tmp_path):
+    """Of the other model, which no test above trains."""
     out = tmp_path / "m"
-    options = ["--model", model, "--batch", "1", "--threads", "1", "--large", "0"]
+    options = ["--model", "hunyuan_dit", "--batch", "1", "--threads", "1", "--large", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "demo_model.train", str(out), *options], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -14,8 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 from regional_dit.headless.environment.choice import Environment
-from regional_dit.headless.errors import ServerError
+from regional_dit.headless.errors import RunError, ServerError
+from regional_dit.headless.sweep import run as sweep_run
+from regional_dit.headless.sweep.file import Job
 from regional_dit.headless.sweep.run import run_on_own_server
+from regional_dit.headless.sweep.store import JobResult, Store
 from sweep_cases import finished, start, write_sweep
 
 SLEEP = {
@@ -66,24 +69,18 @@ class Commands:
             process.kill()
 
     def sweep(self, folder: Path, base: Path) -> None:
-        """Its server is killed twice; the sweep goes on and nothing is missing."""
+        """Its server is killed; the sweep goes on and nothing is missing."""
         sleep = {"9": {"class_type": "ProbeSleep", "inputs": {"seconds": 2}}}
-        path, out = write_sweep(folder, 4, nodes=sleep), folder / "out"
-        killed: set[int] = set()
+        path, out = write_sweep(folder, 3, nodes=sleep), folder / "out"
         with self.running("sweep", str(path), base=base, out=out) as process:
-            for _ in range(2):
-                before = finished(out)
-                wait_until(lambda before=before: finished(out) > before, process)
-                server = server_of(process)
-                assert server.pid not in killed
-                killed.add(server.pid)
-                server.kill()
+            wait_until(lambda: finished(out) > 0, process)
+            server_of(process).kill()
             said = process.communicate(timeout=300)[0]
         assert process.returncode == 0, said
-        assert said.count("Starting it again") == 2, said
+        assert said.count("Starting it again") == 1, said
         lines = (out / "results.csv").read_text().splitlines()
-        assert [line.split(",")[2] for line in lines[1:]] == ["1000", "1001", "1002", "1003"]
-        assert len(list((out / "pictures").iterdir())) == 4
+        assert [line.split(",")[2] for line in lines[1:]] == ["1000", "1001", "1002"]
+        assert len(list((out / "pictures").iterdir())) == 3
         assert not list(out.rglob("*.claim")) and not list(out.rglob("*.tmp"))
 
     def queue(self, folder: Path, base: Path) -> None:
@@ -141,6 +138,22 @@ class _Doomed:
 
 def test_an_own_server_that_dies_again_and_again_is_given_up(quiet, tmp_path):
     store, jobs = start(tmp_path, write_sweep(tmp_path, 3))
+    _Doomed.started = 0
     with pytest.raises(ServerError, match=r"died 3 times in a row.*same command again.*\n  Killed"):
         run_on_own_server(store, jobs, 3, _Doomed, quiet)  # type: ignore[arg-type]
     assert _Doomed.started == 3
+
+
+def test_deaths_after_a_finished_job_are_not_in_a_row(monkeypatch, quiet, tmp_path):
+    """Where each server lives for one job, a sweep takes as many as it has jobs."""
+    store, jobs = start(tmp_path, write_sweep(tmp_path, 5))
+    _Doomed.started = 0
+
+    def one_job(store: Store, jobs: list[Job], *_: object) -> None:
+        store.save(JobResult(jobs[0].key), {})
+        if len(jobs) > 1:
+            raise RunError("The server is lost.")
+
+    monkeypatch.setattr(sweep_run, "run_on_servers", one_job)
+    run_on_own_server(store, jobs, 5, _Doomed, quiet)  # type: ignore[arg-type]
+    assert _Doomed.started == 5 and all(store.result(job) for job in jobs)
