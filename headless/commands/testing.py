@@ -147,8 +147,9 @@ def _spread(
     variables: dict[str, str],
 ) -> list[str]:
     """Options that spread the tests over processes, one thread each."""
-    # More than cores: tests of servers and of the browser wait more than they compute.
-    count = min((os.cpu_count() or 1) + 2, _MOST_PROCESSES)
+    # More than cores: tests of servers and of the browser also wait. With one more yet, what each
+    # process imports costs as much as is won.
+    count = min((os.cpu_count() or 1) + 1, _MOST_PROCESSES)
     asked = any(re.match(r"-n\w*$|--numprocesses", arg) for arg in arguments)
     if asked:
         variables.setdefault("OMP_NUM_THREADS", "1")  # the processes fill the cores as they are
