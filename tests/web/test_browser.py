@@ -113,6 +113,12 @@ def test_node_sizes(driver: Driver, vue: bool) -> None:
 
 
 @BOTH
+def test_a_slow_screen_makes_no_taller_node(driver: Driver, vue: bool) -> None:
+    found = driver.run("heights", vue=vue)
+    assert found["slow"] == pytest.approx(found["fast"], abs=1)
+
+
+@BOTH
 def test_nodes_that_are_never_added_do_nothing(driver: Driver, vue: bool) -> None:
     found = driver.run("neverAdded", vue=vue)
     assert found == {"listeners": 0, "timers": 0}

@@ -1,7 +1,8 @@
 // The editor by keyboard alone, at any size, and what it costs when nobody uses it.
 
-import { EDITOR, settle } from "./comfy.mjs";
+import { addNode, EDITOR, openComfy, settle, view } from "./comfy.mjs";
 import { boxes, oneEditor } from "./scenarios_editing.mjs";
+import { framesEvery } from "./screen.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -79,6 +80,22 @@ export async function keyboard(stage, how) {
   await keys.press("Enter");
   found.prompt = await focused();
   return found;
+}
+
+/** Heights of two nodes, the second added while the screen draws slowly. @param {Stage} stage @param {{vue: boolean}} how */
+export async function heights(stage, how) {
+  const { page } = await openComfy(stage, how);
+  await view(page, 0.5, [0, 0]);
+  const height = async (/** @type {number} */ x) => {
+    const id = await addNode(page, EDITOR, [x, 130]);
+    await settle(page, 500);
+    return page.evaluate((i) => globalThis.app.graph.getNodeById(i).size[1], id);
+  };
+  const fast = await height(150);
+  await framesEvery(page, 50);
+  const slow = await height(900);
+  await framesEvery(page, 0);
+  return { fast, slow };
 }
 
 /** Very small and very large nodes. @param {Stage} stage @param {{vue: boolean}} how */

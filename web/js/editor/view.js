@@ -20,6 +20,8 @@ import { Toolbar } from "./toolbar.js";
 
 /** The least height of the stage: below, nothing could be drawn on it. */
 const STAGE_PX = 230;
+/** What is narrower is not laid out yet; the host would keep the height that all parts need at such a width. */
+const LEAST_WIDTH_PX = 100;
 
 export class EditorView {
   /**
@@ -123,7 +125,7 @@ export class EditorView {
     this.grid.listen(signal);
     this.panel.listen(signal);
     const watch = new ResizeObserver(() => {
-      if (this.root.offsetHeight) this.minHeight = this.root.offsetHeight - this.stage.offsetHeight + STAGE_PX;
+      if (this.root.offsetWidth >= LEAST_WIDTH_PX) this.minHeight = this.root.offsetHeight - this.stage.offsetHeight + STAGE_PX;
       this.redraw();
     });
     for (const part of [this.stage, this.toolbar.root, this.panel.tabs, this.status.root]) watch.observe(part);
