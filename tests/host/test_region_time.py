@@ -28,7 +28,7 @@ from tiny_cross import TINY as CROSS
 from tiny_cross import TinyCross
 from tiny_cross_runs import BASE, LEFT, RIGHT, UID, assert_close, patched
 from tiny_dense_rules import DenseRule
-from tiny_dense_runs import KINDS
+from tiny_dense_runs import blocks_of
 from tiny_joint import TINY as JOINT
 
 OWN: dict[str, Any] = {MARKER: UID}  # what tells a positive that the regions are its own
@@ -176,7 +176,7 @@ def test_hunyuan_video_equals_full_score_matrices(monkeypatch, rule: Rule):
         tuple(range(tiny.n_layers)),
         PercentRange(),
     )
-    dense = DenseRule(rule, shares(shape.rows, shape.cols), KINDS["HunyuanVideo 1.5"])
+    dense = DenseRule(rule, shares(shape.rows, shape.cols), blocks_of("HunyuanVideo 1.5"))
     positive = tiny.conditioning(1, **OWN)
 
     def sample(model: Any) -> torch.Tensor:

@@ -11,27 +11,34 @@ from regional_dit.attention.rules import Rule
 from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from tiny_dense_rules import Blocks
-from tiny_joint import TinyJoint
+from tiny_joint import TINY, TinyJoint
 
 UID = "regions-a"
 
 SIZE = (16, 12)  # of the latent
 
-KINDS = {
-    "Flux": Blocks(4, 2, has_stream=True),
-    "Chroma": Blocks(4, 2, has_stream=True),
-    "Flux.2": Blocks(4, 2, has_stream=True),
-    "Flux.2 Klein": Blocks(4, 2, has_stream=True),
-    "LongCat-Image": Blocks(4, 2, has_stream=True),
-    "HunyuanVideo 1.5": Blocks(4, 2, has_stream=True),
-    "Krea 2": Blocks(4, 0),
-    "OmniGen 2": Blocks(4, 0),
-    "AuraFlow": Blocks(4, 2),
-    "HunyuanImage 2.1": Blocks(4, 2, has_stream=True),
-    "HiDream": Blocks(4, 2),
-    "Lumina 2": Blocks(4, 0),
-    "Z-Image": Blocks(4, 0),
+# Double blocks, and whether rpf's second image stream has a place; elsewhere all blocks are double.
+_KINDS = {
+    "Flux": (2, True),
+    "Chroma": (2, True),
+    "Flux.2": (2, True),
+    "Flux.2 Klein": (2, True),
+    "LongCat-Image": (2, True),
+    "HunyuanVideo 1.5": (2, True),
+    "Krea 2": (0, False),
+    "OmniGen 2": (0, False),
+    "AuraFlow": (2, False),
+    "HunyuanImage 2.1": (2, True),
+    "HiDream": (2, False),
+    "Lumina 2": (0, False),
+    "Z-Image": (0, False),
 }
+
+
+def blocks_of(name: str) -> Blocks:
+    """What the oracle must know of a family's tiny model."""
+    n_layers = TINY[name].n_layers
+    return Blocks(n_layers, *_KINDS.get(name, (n_layers, False)))
 
 
 def masks(rows: int, cols: int, soft: bool) -> torch.Tensor:

@@ -21,6 +21,8 @@ from regional_dit.attention.phrases import BoundPhrase, PhraseBinding
 RAN: Counter[str] = Counter()  # what the properties met, told at the end of the run
 
 share = st.one_of(st.sampled_from([0.0, 0.3, 1.0]), st.floats(0.0, 1.0, width=32))
+amount = st.one_of(st.sampled_from([0.0, 3.5]), st.floats(0.0, 20.0, width=32))
+decays = st.sampled_from([0.0, 1.0, 3.0])
 
 # What a case is made of is drawn in few pieces, by strategies that are made once: to draw a case
 # took more time than to check it.

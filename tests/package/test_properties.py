@@ -15,7 +15,18 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_cases import RAN, bindings, check, check_close, grids, region_sets, share, steps
+from random_cases import (
+    RAN,
+    amount,
+    bindings,
+    check,
+    check_close,
+    decays,
+    grids,
+    region_sets,
+    share,
+    steps,
+)
 from regional_dit.attention.calls.schedule import PercentRange, layer_range
 from regional_dit.attention.calls.step import Step
 from regional_dit.attention.canvas.regions import Box, Region, RegionSet
@@ -75,9 +86,7 @@ RULES = {
     ),
     "specialty": st.just(None),  # it must know the number of regions: ``specialty_rules``
 }
-decays = st.sampled_from([0.0, 1.0, 3.0])
 forms = st.sampled_from(["additive", "exact"])
-amount = st.one_of(st.sampled_from([0.0, 3.5]), st.floats(0.0, 20.0, width=32))
 
 
 @st.composite

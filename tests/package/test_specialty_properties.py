@@ -12,13 +12,23 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_cases import RAN, bindings, check_close, grids, region_sets, sdpa, share, steps
+from random_cases import (
+    RAN,
+    amount,
+    bindings,
+    check_close,
+    decays,
+    grids,
+    region_sets,
+    sdpa,
+    share,
+    steps,
+)
 from regional_dit.attention.canvas.regions import RegionSet
 from regional_dit.attention.canvas.tokens import TokenGrid, token_ownership
 from regional_dit.attention.engine.attend import SeparateTexts, attend
 from regional_dit.attention.engine.groups import BASE, IMAGE, boosted, groups_to
 from regional_dit.attention.rules import SpecialtyTuning
-from test_properties import amount, decays
 
 N_LAYERS, HEADS, DIM = 57, 2, 4
 BORDERS = [4, 5, 18, 19, 23, 24, 33, 34, 49, 50, 56]  # first and last layers of the classes
@@ -57,15 +67,13 @@ class DenseMap:
             torch.cat([tokens[source][i].double() for source in self.start], 2) for i in (1, 2)
         )
         self.seen = {source: self.weights(source) for source in tokens}
-        self.at(0)
 
-    def at(self, layer: int) -> DenseMap:
-        """Itself, for a layer: 0-based, of Flux's 57."""
+    def at(self, layer: int) -> None:
+        """Go to a layer: 0-based, of Flux's 57."""
         rule = self.rule
         self.number = layer + 1  # counted from one, as in the public code
         tuned = self.number > 5 and (rule.image_weight or rule.text_weight or rule.cross_weight)
         self.tuned = bool(tuned)
-        return self
 
     def columns(self, source: int) -> slice:
         start = self.start[source]

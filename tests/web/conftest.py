@@ -28,6 +28,13 @@ SCENARIO_TIMEOUT_S = 300
 PATIENCE_S = 10
 ANSWER = "ANSWER "  # begins the lines of the driver that answer a request
 
+BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+CLASSIC = pytest.mark.parametrize("vue", [False], ids=["classic"])
+
+
+def near(box: list[float], wanted: list[float], within: float = 0.012) -> bool:
+    return all(abs(a - b) <= within for a, b in zip(box, wanted, strict=True))
+
 
 @pytest.fixture(scope="session")
 def tools() -> browser.WebTools:
@@ -146,11 +153,13 @@ RUNNING: pytest.StashKey[Driver] = pytest.StashKey()
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One renderer after the other, in all files: to load a page takes longer than most tests."""
-    places = [i for i, item in enumerate(items) if _in_browser(item)]
-    ordered = sorted((items[i] for i in places), key=_vue)
-    for place, item in zip(places, ordered, strict=True):
-        items[place] = item
+    """All in the browser together, and one renderer after the other: to load a page, which is kept
+    from one test to the next, takes longer than most of them."""
+    ordered = sorted(filter(_in_browser, items), key=_vue)
+    if ordered:
+        first = next(i for i, item in enumerate(items) if _in_browser(item))
+        others = [item for item in items if not _in_browser(item)]
+        items[:] = [*others[:first], *ordered, *others[first:]]
 
 
 def _in_browser(item: pytest.Item | None) -> bool:

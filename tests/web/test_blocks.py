@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Driver
+from .conftest import BOTH, Driver
 
 # One picture of each blueprint, of one step: that it runs is told, not what it shows.
 STEPS = 1
@@ -23,7 +23,7 @@ DRAWING = {
 }
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+@BOTH
 def test_lasso_and_polygon(driver: Driver, vue: bool) -> None:
     """Triangles fill half of their boxes."""
     found = driver.run("outlines", vue=vue)

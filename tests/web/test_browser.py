@@ -9,21 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-from regional_dit.headless.paths import PACK_NAME
 
-from .conftest import Driver
-
-# A page with the front end is kept from one test to the next (conftest.py groups them by renderer).
-# To load another takes five seconds, so the tests of other screens and languages come last.
-BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
-CLASSIC = pytest.mark.parametrize("vue", [False], ids=["classic"])
-
-
-def near(box: list[float], wanted: list[float], within: float = 0.012) -> bool:
-    return all(abs(a - b) <= within for a, b in zip(box, wanted, strict=True))
+from .conftest import BOTH, CLASSIC, Driver, near
 
 
 @BOTH
@@ -239,94 +227,6 @@ def test_masks_and_bounding_boxes(driver: Driver, vue: bool) -> None:
     assert "512 × 256" in found["aspect"] and found["ratio"] == pytest.approx(2.0, rel=0.02)
 
 
-@BOTH
-def test_workflows_load_by_drag_and_drop(
-    driver: Driver, repo: Path, tmp_path: Path, vue: bool
-) -> None:
-    """All whose nodes this host has; in the second renderer as many as hold every kind of node."""
-    schemas = requests.get(f"{driver.url}/object_info", timeout=60).json()
-    known = schemas.keys()
-    sources = sorted((repo / "workflows").glob("*.json"), key=lambda path: path.stat().st_size)
-    sources = [source for source in sources if kinds_that_run(source) <= known]
-    assert len(sources) > 20
-    shortest, *_, longest = sources
-    if vue:
-        sources = [shortest, *with_all_kinds_of_nodes(sources)]
-    files, twins = [], {}
-    for source in dict.fromkeys(sources):
-        text = source.read_text(encoding="utf-8")
-        picture = tmp_path / f"{source.stem}.png"
-        embedded = PngInfo()
-        embedded.add_text("workflow", text)
-        Image.new("RGB", (8, 8)).save(picture, pnginfo=embedded)
-        twin = json.loads((source.parent / "api" / source.name).read_text(encoding="utf-8"))
-        # A picture holds the same text as the file: to read the shortest and the longest is enough.
-        for path in (source, picture) if source in (shortest, longest) else (source,):
-            files.append({"path": str(path)})
-            twins[str(path)] = twin
-    found = driver.run("dropped", vue=vue, files=files)
-    for path, twin in twins.items():
-        loaded = found[path]
-        assert loaded["unknown"] == [], path
-        for dialog in loaded["dialogs"]:  # the editor offers to download what is not there
-            assert dialog.startswith("Missing Models"), path
-            assert any(name in dialog for name in models_named_in(path, repo)), path
-        prompt = loaded["prompt"]
-        assert prompt.keys() == twin.keys(), path
-        assert simple(prompt, schemas, twin) == simple(twin, schemas), path
-        assert vue or loaded["small"] == [], path
-
-
-def models_named_in(path: str, repo: Path) -> set[str]:
-    """Files that a workflow says where to get."""
-    source = repo / "workflows" / f"{Path(path).stem}.json"
-    nodes = json.loads(source.read_text(encoding="utf-8"))["nodes"]
-    return {m["name"] for node in nodes for m in node["properties"].get("models", ())}
-
-
-def kinds_that_run(source: Path) -> set[str]:
-    """Classes of the nodes of a workflow's API file, so without notes."""
-    twin = json.loads((source.parent / "api" / source.name).read_text("utf-8"))
-    return {node["class_type"] for node in twin.values()}
-
-
-def with_all_kinds_of_nodes(sources: list[Path]) -> list[Path]:
-    """The longest file, and whatever holds most of the kinds that are still missing."""
-    kinds = {
-        path: {node["type"] for node in json.loads(path.read_text("utf-8"))["nodes"]}
-        for path in sources
-    }
-    chosen, missing = [sources[-1]], set().union(*kinds.values()) - kinds[sources[-1]]
-    while missing:
-        chosen.append(max(sources, key=lambda path: len(kinds[path] & missing)))
-        missing -= kinds[chosen[-1]]
-    return chosen
-
-
-def simple(
-    prompt: dict[str, Any], schemas: dict[str, Any], twin: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """An API workflow without what the front end adds, and with drawings as values.
-
-    ComfyUI's own nodes change with its version: of their inputs those that this host shows, and of
-    a loaded workflow those that its twin, made by another version, has.
-    """
-    nodes = {}
-    for node_id, node in prompt.items():
-        inputs = {k: v for k, v in node["inputs"].items() if k != "preview"}
-        if not node["class_type"].startswith("RegionalDiT_"):
-            sections = schemas[node["class_type"]]["input"]
-            specs = {**sections.get("required", {}), **sections.get("optional", {})}
-            shown = {n for n, spec in specs.items() if len(spec) < 2 or not spec[1].get("hidden")}
-            kept = shown & (twin or prompt)[node_id]["inputs"].keys()
-            inputs = {k: v for k, v in inputs.items() if k in kept}
-        if node["class_type"] == "RegionalDiT_RegionEditor":
-            drawing = json.loads(inputs["plan_json"])
-            inputs["plan_json"] = [(r["high_level"], r["box"]) for r in drawing["regions"]]
-        nodes[node_id] = (node["class_type"], inputs)
-    return nodes
-
-
 @CLASSIC
 @pytest.mark.parametrize("painted", [False, True], ids=["boxes", "painted"])
 def test_speed_with_64_regions(driver: Driver, vue: bool, painted: bool) -> None:
@@ -336,44 +236,3 @@ def test_speed_with_64_regions(driver: Driver, vue: bool, painted: bool) -> None
     assert found["regions"] == 64
     assert found["canvas"][0] >= 1024 and found["canvas"][1] >= 1024
     assert found["median"] < 16.0, "one frame at 60 per second, with room for a busy machine"
-
-
-def require_sharp(found: dict[str, Any], scale: float, ratio: float) -> None:
-    (box,) = found["boxes"]
-    assert near(box, [0.25, 0.25, 0.75, 0.5])
-    assert found["pixels"] == pytest.approx(ratio * max(1.0, min(2.0, scale)), rel=0.02)
-    assert found["zoomedIn"] == pytest.approx(ratio * 1.3, rel=0.02), "sharp without being touched"
-    assert found["zoomedByWheel"]
-
-
-@BOTH
-def test_zoomed_in(driver: Driver, vue: bool) -> None:
-    require_sharp(driver.run("zoomed", vue=vue, scale=1.6, ratio=1), 1.6, 1)
-
-
-@BOTH
-def test_zoomed_out_on_a_dense_screen(driver: Driver, vue: bool) -> None:
-    require_sharp(driver.run("zoomed", vue=vue, scale=0.65, ratio=2), 0.65, 2)
-
-
-@CLASSIC
-def test_template_browser_and_help(driver: Driver, vue: bool, repo: Path) -> None:
-    pictures = {path.stem for path in (repo / "workflows").glob("*.jpg")}
-    found = driver.run("templatesAndHelp", vue=vue, pack=PACK_NAME, pictures=sorted(pictures))
-    assert pictures <= set(found["shown"])
-    assert found["help"]
-
-
-@BOTH
-def test_chinese(driver: Driver, repo: Path, vue: bool) -> None:
-    texts = json.loads((repo / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
-    wanted = texts["RegionalDiT_RegionEditor"]
-    found = driver.run("chinese", vue=vue)
-    assert found["button"] == "撤销 (Ctrl+Z)"
-    assert found["title"] == wanted["display_name"] == "区域编辑器"
-    assert set(found["inputs"]) == {text["name"] for text in wanted["inputs"].values()}
-    assert set(found["labels"]) <= set(found["inputs"])
-    assert found["category"].startswith("区域 DiT")
-    assert found["description"] == wanted["description"]
-    assert found["tooltip"] == wanted["inputs"]["overlap"]["tooltip"]
-    assert found["shown"] is None or "区域编辑器" in found["shown"]

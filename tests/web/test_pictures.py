@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Driver
+from .conftest import BOTH, Driver
 
 MAX_BYTES = 200_000
 
@@ -37,7 +37,7 @@ def test_empty(driver: Driver) -> None:
     driver.run("emptyPicture", name="region_editor_empty", vue=True, palette="dark")
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+@BOTH
 def test_workflow(driver: Driver, repo: Path, vue: bool) -> None:
     workflow = repo / "workflows" / "drawn_3_regions.json"
     name = "drawn_3_regions" if vue else "drawn_3_regions_classic"

@@ -10,8 +10,8 @@ import torch
 from regional_dit.attention.families import find_family
 from regional_dit.attention.rules import Bias, Bind, EliGen, RegionalPromptingFlux, Rule
 from regional_dit.attention.sampling.host import install
-from tiny_dense_rules import Blocks, DenseRule
-from tiny_dense_runs import KINDS, SIZE, masks, patch, sample
+from tiny_dense_rules import DenseRule
+from tiny_dense_runs import SIZE, blocks_of, masks, patch, sample
 from tiny_joint import TINY
 
 RULES: dict[str, Rule] = {
@@ -34,7 +34,7 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, record_property,
     family = find_family(model.model)
     shape = family.token_shape(model.model, (*((1,) if tiny.frames else ()), *SIZE), 0)
     regions = masks(shape.rows, shape.cols, soft=not rule.startswith("rpf"))
-    dense = DenseRule(RULES[rule], regions.flatten(1), KINDS.get(name, Blocks(4, 4)))
+    dense = DenseRule(RULES[rule], regions.flatten(1), blocks_of(name))
     patched = dense.following(install(model, patch(tiny, RULES[rule], regions)))
     out = sample(tiny, patched)
     assert dense.step == 3

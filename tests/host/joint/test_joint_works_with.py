@@ -196,7 +196,7 @@ RUNS = [
     if family in combination.families
     and (after or combination.model is not None)
     and (family in ("Flux", "SD3") or (after and name in IN_EVERY_FAMILY))
-    and (family != "Flux.2 Klein" or name == "KSampler")  # the network of Flux.2
+    and (family != "Flux.2 Klein" or name == "LoraLoader")  # the network of Flux.2
     # The host itself gives that model too many channels with a mask.
     and (family, name) != ("HunyuanVideo 1.5", "SetLatentNoiseMask")
 ]

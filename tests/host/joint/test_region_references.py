@@ -18,8 +18,8 @@ from regional_dit.attention.rules import Bind, EliGen, RegionalPromptingFlux, Ru
 from regional_dit.attention.sampling.host import install
 from regional_dit.attention.text.prompts import MARKER
 from regional_dit.nodes.regional.reference import HOST_KEY, RegionReference
-from tiny_dense_rules import Blocks, DenseRule, LayerScores, closed, hard
-from tiny_dense_runs import KINDS, SIZE, masks
+from tiny_dense_rules import DenseRule, LayerScores, closed, hard
+from tiny_dense_runs import SIZE, blocks_of, masks
 from tiny_dense_runs import patch as patch_of
 from tiny_joint import TINY
 from tiny_joint_case import BASE as BASE_SEED
@@ -114,7 +114,7 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, name, rule):
     tiny, model = TINY[name], TINY[name].model()
     cells = (SIZE[0], SIZE[1]) if name == "Flux.2" else (SIZE[0] // 2, SIZE[1] // 2)
     shares = masks(*cells, soft=True)
-    dense = WithReferences(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(4, 4)))
+    dense = WithReferences(RULES[rule], shares.flatten(1), blocks_of(name))
     followed = dense.following(install(model, patch_of(tiny, RULES[rule], shares)))
     marker: dict[str, Any] = {MARKER: UID}
     conditioning = tiny.conditioning(1, **marker)

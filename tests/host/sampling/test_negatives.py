@@ -24,7 +24,7 @@ from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from regional_models import ALL_LAYERS, is_pristine
 from tiny_dense_rules import Blocks, DenseRule
-from tiny_dense_runs import KINDS, SIZE, masks
+from tiny_dense_runs import SIZE, blocks_of, masks
 from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
 from tiny_joint import TINY
 from tiny_joint_case import shared_case
@@ -121,7 +121,7 @@ def test_joint_negatives_equal_full_score_matrices(monkeypatch, name, rule):
     prompts = regional(tiny.conditioning, [NOT_LEFT, NOT_RIGHT], regions)
     patch = RegionalPatch(prompts, JOINT_RULES[rule], tuple(range(tiny.n_layers)), PercentRange())
     flat = shares.flatten(1)
-    dense = BothSides(JOINT_RULES[rule], [flat, flat], KINDS.get(name, Blocks(4, 4)))
+    dense = BothSides(JOINT_RULES[rule], [flat, flat], blocks_of(name))
     both = dense.following(install(model, patch))
 
     def sample(negative_marker: str) -> torch.Tensor:

@@ -21,8 +21,8 @@ from regional_dit.attention.text.prompts import RegionalPrompts, text_from_condi
 from regional_dit.nodes.patching.patch import PatchCrossAttention
 from regional_dit.nodes.regional.schedule import RegionScheduleNode
 from regional_models import ALL_LAYERS, BASE, LEFT, NEGATIVE, RIGHT, UID, patched, positive
-from tiny_dense_rules import Blocks, DenseRule, LayerScores
-from tiny_dense_runs import KINDS, SIZE, masks, sample
+from tiny_dense_rules import DenseRule, LayerScores
+from tiny_dense_runs import SIZE, blocks_of, masks, sample
 from tiny_dense_runs import patch as patch_of
 from tiny_hunyuan import conditioning, run_ksampler, tiny_hunyuan
 from tiny_joint import TINY
@@ -127,7 +127,7 @@ def test_joint_schedules_equal_full_score_matrices(monkeypatch, name, rule):
     regions = scheduled(RegionSet.from_masks(list(shares)), own)
     always = patch_of(tiny, RULES[rule], shares)
     patch = replace(always, prompts=replace(always.prompts, regions=regions))
-    dense = Scheduled(RULES[rule], shares.flatten(1), KINDS.get(name, Blocks(4, 4)))
+    dense = Scheduled(RULES[rule], shares.flatten(1), blocks_of(name))
     followed = dense.following(install(model, patch))
     out = sample(tiny, followed)
     assert dense.step == 3
