@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="What follows -- goes to pytest, as in: test -- tests/planner -k places",
     )  # fmt: skip
     add.add_argument(
-        "--no-lint", dest="lint", action="store_false", help="leave out ruff and pyright"
+        "--no-lint", dest="lint", action="store_false", help="leave out ruff and pyrefly"
     )
     add.add_argument(
         "--search", type=float, metavar="MINUTES",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from .errors import Stopped
 
@@ -30,13 +31,13 @@ def raise_on_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def start_in_group(command: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
+def start_in_group(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a child as the head of a group of its own, which :func:`end_group` can end whole."""
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     else:
         options["start_new_session"] = True
-    return subprocess.Popen(list(command), **options)  # pyright: ignore
+    return subprocess.Popen(list(command), **options)
 
 
 def end_group(child: subprocess.Popen[bytes], patience_s: float = _PATIENCE_S) -> None:

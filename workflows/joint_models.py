@@ -226,7 +226,7 @@ def add_picture(
     if scheduler == FLUX2_SCHEDULER:
         image = _add_flux2_image(graph, checkpoint, models, patch, conditioning, latent, **settings)
     else:
-        sampling = {
+        sampling: dict[str, Any] = {
             "steps": checkpoint.steps, "cfg": checkpoint.cfg,
             "sampler_name": sampler, "scheduler": scheduler, **settings,
         }  # fmt: skip

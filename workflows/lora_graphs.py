@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from common_nodes import (
     AMBER,
@@ -93,7 +94,7 @@ def build_region_loras(schemas: Schemas, setting: RegionLoras) -> Graph:
 def _chain(graph: Graph, setting: RegionLoras, regions: tuple[str, str], where: str) -> Node:
     node = None
     for lora, own in zip(setting.loras, regions, strict=True):
-        inputs = {
+        inputs: dict[str, Any] = {
             "lora_name": lora.name,
             "regions": own,
             "strength": lora.strength,

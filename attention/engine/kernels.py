@@ -42,14 +42,14 @@ class Kernel:
 
 
 def _sage(q, k, v, scale):
-    from sageattention import sageattn  # pyright: ignore[reportMissingImports]
+    from sageattention import sageattn
 
     out, lse = sageattn(q, k, v, tensor_layout="HND", sm_scale=scale, return_lse=True)
     return out, lse
 
 
 def _flash(q, k, v, scale):
-    from flash_attn import flash_attn_func  # pyright: ignore[reportMissingImports]
+    from flash_attn import flash_attn_func
 
     swapped = (t.transpose(1, 2) for t in (q, k, v))
     out, lse, _ = flash_attn_func(*swapped, softmax_scale=scale, return_attn_probs=True)

@@ -164,7 +164,7 @@ def _joined_by_queries(segments: Iterable[Segment]) -> list[Segment]:
 def _named(blocks: Sequence[KeyBlock]) -> list[tuple[tuple[int, ...], KeyBlock]]:
     """Blocks under names, equal for the same keys; a set listed twice in a group has two."""
     count: Counter[tuple[int, ...]] = Counter()
-    result = []
+    result: list[tuple[tuple[int, ...], KeyBlock]] = []
     for block in blocks:
         name = block.source, id(block.tokens), int(block.bare)
         count[name] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def _unwanted(
         color = centers[index]
         pairs = np.array([*itertools.combinations(solids, 2)], dtype=np.int64).reshape(-1, 2)
         between = _is_between(color, centers[pairs[:, 0]], centers[pairs[:, 1]], 1.5 * tolerance)
-        mixtures = pairs[between].tolist()
+        mixtures: Any = pairs[between].tolist()
         shades = [(s,) for s in solids if distance(color, centers[s]) <= 2 * tolerance]
         if not (mixtures or shades) or 2 * _depth(labels == index).max() > reach_px:
             return False

@@ -126,7 +126,7 @@ def _joint(
     extra = more.pop("extra", {})
     found = []
     for index, settings in enumerate((real, small)):
-        given = {"extra": _pooled(pooled[index], **extra)} if pooled else {}
+        given: dict[str, Any] = {"extra": _pooled(pooled[index], **extra)} if pooled else {}
         kind = CostModel(
             config, base, _settings(**settings), (text, widths[index]), 16, "", **given, **more
         )

@@ -194,7 +194,7 @@ def judges(
     """Nodes that score a picture (see ``add_score``), and column -> "NODE:OUTPUT"."""
     seam = {"images": "IMAGE", "regions": "REGIONS"}
     judged = {**seam, "plan": "PLAN"}
-    nodes = {"seam": {"class_type": "RegionalDiT_SeamScore", "inputs": seam}}
+    nodes: dict[str, Any] = {"seam": {"class_type": "RegionalDiT_SeamScore", "inputs": seam}}
     if model.world == "demo":
         nodes["score"] = {
             "class_type": "RegionalDiT_ScoreDemoScene",

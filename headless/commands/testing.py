@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import re
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..environment import browser
 from ..environment.choice import Environment
 from ..errors import FAILED, UsageError
 from ..paths import OUTPUT, ROOT
-from ..process import ended_on_exit, run_child, start_in_group
+from ..process import run_child
 from ..progress import Progress, human_seconds
 from .doctor import comfyui_version
 
 _MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
 # What cannot be spread, or says itself how.
 _NOT_SPREAD = ("--dist", "--pdb", "--trace", "-s", "--capture=no")
+# Neither a bar nor praise; what it found and a line of how many.
+_PYREFLY_SAYS = ("--progress-bar", "no", "--output-format", "min-text")
 COMPATIBILITY_NEEDS = ("pytest", "hypothesis")  # of the test packages
 # What every family has, which the compatibility report tables; an old host lacks some modules.
 COMPATIBILITY = (
@@ -32,12 +32,11 @@ COMPATIBILITY = (
 def run(
     environment: Environment, progress: Progress, arguments: Sequence[str], *, lint: bool = True
 ) -> int:
-    """Run ruff, then pytest with ``arguments`` and pyright beside it; return the exit code.
+    """Run ruff, pyrefly, then pytest with ``arguments``; return the exit code.
 
     Where families of models are tested, a compatibility report is printed and written to output/.
 
-    All of them run whatever the others said. What pyright found comes on stderr after pytest's
-    closing line, which stays the last one of stdout.
+    All of them run whatever the others said, and pytest's closing line is the last one of stdout.
     """
     if not (ROOT / "tests").is_dir():
         raise UsageError(
@@ -47,11 +46,14 @@ def run(
     python = str(environment.python)
     variables = environment.variables()
     failed: list[str] = []
-    if lint:
-        progress.line("ruff ...")
-        command = [python, "-m", "ruff", "check", "--no-cache", str(ROOT)]
-        if run_child(command, cwd=ROOT, env=variables) != 0:
-            failed.append("ruff")
+    checks = {
+        "ruff": ["check", "--no-cache", str(ROOT)],
+        "pyrefly": ["check", "--python-interpreter-path", python, *_PYREFLY_SAYS],
+    }
+    for name, check in checks.items() if lint else ():
+        progress.line(f"{name} ...")
+        if run_child([python, "-m", name, *check], cwd=ROOT, env=variables) != 0:
+            failed.append(name)
     names_tests = any((ROOT / arg.split("::")[0]).exists() for arg in arguments if arg[:1] != "-")
     paths = [
         str(ROOT / arg) if arg[:1] != "-" and (ROOT / arg.split("::")[0]).exists() else arg
@@ -63,42 +65,10 @@ def run(
         variables.update(browser.prepare(environment.python, progress).variables())
     spread = _spread(environment, progress, arguments, variables)
     command = [*_pytest(environment), *spread, *_compatibility(environment), *paths]
-    if not lint:
-        return run_child(command, cwd=environment.comfyui, env=variables)
-    progress.line("pyright, beside the tests; what it finds is told after them")
-    types = [python, "-m", "pyright", "--pythonpath", python, "--project", str(ROOT)]
-    with _beside(types, variables) as wait_for_types:
-        code = run_child(command, cwd=environment.comfyui, env=variables)
-        found, said = wait_for_types()
-    progress.line(f"pyright: {said}")
-    if found != 0:
-        failed.append("pyright")
+    code = run_child(command, cwd=environment.comfyui, env=variables)
     if failed:
         progress.line(f"error: {' and '.join(failed)} found faults, listed above.")
     return code or (FAILED if failed else 0)
-
-
-@contextlib.contextmanager
-def _beside(
-    command: Sequence[str], variables: Mapping[str, str]
-) -> Iterator[Callable[[], tuple[int, str]]]:
-    """Run a child while the block runs; gives a function that waits for its code and its output.
-
-    The output goes through a file: nobody would empty a pipe meanwhile.
-    """
-    with tempfile.TemporaryFile() as output:
-        child = start_in_group(
-            command, cwd=ROOT, env=dict(variables), stdout=output, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-        def wait() -> tuple[int, str]:
-            code = child.wait()
-            output.seek(0)
-            return code, output.read().decode("utf-8", "replace").strip()
-
-        with ended_on_exit(child):
-            yield wait
 
 
 def search(

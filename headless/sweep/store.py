@@ -237,7 +237,7 @@ def _write_parquet(
             f"no Parquet file: {error.name} is not installed ({sys.executable} -m pip install "
             "pandas pyarrow)"
         )
-    frame = pandas.DataFrame(list(rows), columns=list(columns))
+    frame: Any = pandas.DataFrame(list(rows), columns=list(columns))
     for name in [name for name, kind in frame.dtypes.items() if kind.name == "object"]:
         # A Parquet column has one type, and no whole numbers of more than 64 bits.
         known = frame[name].notna()

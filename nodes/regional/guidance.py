@@ -63,7 +63,7 @@ class GuidanceRun:
             return denoised
         guided = torch.zeros_like(denoised)
         for scale, share in self._shares_of(acting, denoised):
-            at_scale = denoised if scale in (None, own) else guided_at(scale, args)
+            at_scale = denoised if scale is None or scale == own else guided_at(scale, args)
             guided.addcmul_(share, at_scale)
         return guided
 

@@ -71,7 +71,7 @@ class Cross:
         self.tiny: TinyCross = CROSS[name]
         self.model = self.tiny.model()
         base = self.model.model
-        self.modules: Any = find_family(base).modules(base)  # pyright: ignore
+        self.modules: Any = find_family(base).modules(base)
         size = (FRAMES, 8, 8)  # an even number of tokens across
         generator = torch.Generator().manual_seed(5)
         self.noise = torch.randn(1, self.tiny.latent[0], *size, generator=generator)

@@ -39,7 +39,7 @@ def patched(
 
 def run(tiny: TinyCross, model: Any, *, seed: int = BASE, **kwargs: Any) -> torch.Tensor:
     negative = kwargs.pop("negative", None) or tiny.conditioning(NEGATIVE)
-    extra = {MARKER: UID, **kwargs.pop("extra", {})}
+    extra: dict[str, Any] = {MARKER: UID, **kwargs.pop("extra", {})}
     return tiny.sample(model, tiny.conditioning(seed, **extra), negative, **kwargs)
 
 

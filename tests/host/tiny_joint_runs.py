@@ -36,7 +36,8 @@ def run(tiny: TinyJoint, model: Any, positive: Any, **kwargs: Any) -> torch.Tens
 
 
 def marked(tiny: TinyJoint, seed: int = BASE, **extra: Any) -> Any:
-    return tiny.conditioning(seed, **{MARKER: UID, **extra})
+    given: dict[str, Any] = {MARKER: UID, **extra}
+    return tiny.conditioning(seed, **given)
 
 
 def require_full_region_is_stock(tiny: TinyJoint, region: Any, **size: int) -> None:

@@ -174,10 +174,10 @@ def scene_score(driver: Driver, picture: dict[str, Any], plan: dict[str, Any]) -
 @BOTH
 def test_objects_are_where_they_were_drawn(driver: Driver, repo: Path, vue: bool) -> None:
     """In both renderers the same drawing is sent, so that one picture need be made to its end."""
-    regions = [
-        ["a red circle on black background", [0.04, 0.08, 0.5, 0.58]],
-        ["a green triangle on black background", [0.56, 0.04, 0.96, 0.42]],
-        ["a blue square on black background", [0.46, 0.46, 0.96, 0.96]],
+    regions: list[tuple[str, list[float]]] = [
+        ("a red circle on black background", [0.04, 0.08, 0.5, 0.58]),
+        ("a green triangle on black background", [0.56, 0.04, 0.96, 0.42]),
+        ("a blue square on black background", [0.46, 0.46, 0.96, 0.96]),
     ]
     found = driver.run(
         "drawAndQueue",

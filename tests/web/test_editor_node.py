@@ -55,7 +55,7 @@ def test_weights_show_the_token_grid() -> None:
 
 
 def test_painted_mask_and_feather() -> None:
-    region = {
+    region: dict[str, Any] = {
         "high_level": "a cat", "box": [0.5, 0, 1, 1],
         "mask": {"width": 2, "height": 1, "runs": "1 1"},
     }  # fmt: skip

@@ -67,7 +67,7 @@ def model(family: str) -> Any:
         return replace(CROSS["wan_t2v"], build=lambda: wan).model()
     if family == "LTX-2":
         width = text_width(family)
-        ltxav = CROSS["ltx2"].build
+        ltxav: Any = CROSS["ltx2"].build
         sizes = {"caption_channels": width, "connector_attention_head_dim": width // 2}
         return replace(CROSS["ltx2"], build=partial(ltxav, **sizes)).model()
     if family in TEXT_DIM:

@@ -37,7 +37,7 @@ class Machine:
         """What environments were made with."""
 
     def install(self, **options: object) -> Path:
-        return install.ensure(Progress(self.said), **options)  # pyright: ignore[reportArgumentType]
+        return install.ensure(Progress(self.said), **options)
 
     def torch(self, torch_index: str | None = None) -> tuple[str, str]:
         """The step of an install that takes torch, alone; versions of torch and torchvision."""

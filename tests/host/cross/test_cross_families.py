@@ -70,7 +70,7 @@ class Case:
 
     def attention(self, layer: int) -> Any:
         base = self.model.model
-        return find_family(base).modules(base)[layer]  # pyright: ignore
+        return find_family(base).modules(base)[layer]
 
 
 @pytest.fixture(scope="module", params=list(TINY))

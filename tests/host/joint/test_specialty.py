@@ -110,7 +110,7 @@ class Dense:
         scores = q.double() @ k.double().transpose(-1, -2) / q.shape[-1] ** 0.5
         probs = scores.softmax(-1)
         w_i2i, w_t2t, w_i2t = (w * sigma**3 for w in self.weights)
-        tunings = []
+        tunings: list[Any] = []
         if place <= 50:
             tunings.append((image, image, w_i2i * self.image_size, self.i2i))
             tunings.append((text, text, w_t2t * self.text_size, self.t2t))

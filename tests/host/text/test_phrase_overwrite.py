@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from echo_clips import PAIRS, Case, bind, clip_of, spelled
@@ -63,7 +65,7 @@ def regions(n: int) -> RegionSet:
 def test_node_binds_and_overwrites() -> None:
     clip = clip_of("flux")
     prompt = "a red fox looks at a blue car in the snow"
-    positive = [[torch.zeros_like(clip.encode(prompt)), {"regional_dit": "id"}]]
+    positive: Any = [[torch.zeros_like(clip.encode(prompt)), {"regional_dit": "id"}]]
     lines = "a red fox\na blue car | car"
     out = BindPhrases.execute(clip, regions(2), positive, prompt, lines, True, 64)
     binding, encoded, picture, report = out.args

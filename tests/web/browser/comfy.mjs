@@ -1,7 +1,7 @@
 // Drives ComfyUI's real front end: opens it, adds nodes, and works in the Region Editor by mouse and keys.
 
 import { stageArea } from "../../../web/js/editor/layout.js";
-import { calmScreen, framesEvery, settle, until } from "./screen.mjs";
+import { calm, framesEvery, settle, until } from "./screen.mjs";
 
 export { settle, until };
 
@@ -38,6 +38,7 @@ export async function openComfy(stage, how = {}) {
   if (stage.current?.key !== key) await openPage(stage, key, settings, { viewport, deviceScaleFactor: how.ratio ?? 1 });
   const current = /** @type {Opened} */ (stage.current);
   await current.page.setViewportSize(viewport);
+  await framesEvery(current.page);
   await current.page.keyboard.press("Escape");
   await clear(current.page);
   await settle(current.page);
@@ -86,7 +87,7 @@ async function openPage(stage, key, settings, screen) {
   await context.request.post(`${stage.url}/settings`, { data: settings });
   const page = await context.newPage();
   await page.addInitScript(() => localStorage.setItem("vueNodesBannerDismissed", "true"));
-  await page.addInitScript(calmScreen);
+  await calm(page);
   /** @type {string[]} */
   const faults = [];
   page.on("pageerror", (error) => faults.push(`${error.name}: ${error.message}`));
@@ -304,7 +305,7 @@ export async function run(page, timeout = 180_000) {
     page.evaluate(() => globalThis.__run),
     new Promise((resolve) => setTimeout(() => resolve({ kind: "timeout", detail: null }), timeout)),
   ]);
-  await framesEvery(page, 0);
+  await framesEvery(page);
   await settle(page, 400);
   return /** @type {{kind: string, detail: any}} */ (end);
 }

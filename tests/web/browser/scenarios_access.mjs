@@ -91,10 +91,10 @@ export async function heights(stage, how) {
     await settle(page, 500);
     return page.evaluate((i) => globalThis.app.graph.getNodeById(i).size[1], id);
   };
+  await framesEvery(page, 0);
   const fast = await height(150);
   await framesEvery(page, 50);
   const slow = await height(900);
-  await framesEvery(page, 0);
   return { fast, slow };
 }
 

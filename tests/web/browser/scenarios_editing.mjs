@@ -1,6 +1,7 @@
 // Working in the editor by mouse, keys and touch.
 
 import { EDITOR, Editor, addNode, openComfy, settle, until, view } from "./comfy.mjs";
+import { framesEvery } from "./screen.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -206,6 +207,7 @@ export async function speed(stage, how) {
   const { page, editor } = await oneEditor(stage, { ...how, width: 1500, height: 1440, scale: 1 });
   await page.evaluate((id) => globalThis.app.graph.getNodeById(id).setSize([1090, 1560]), editor.id);
   await settle(page, 400);
+  await framesEvery(page, 0);
   const regions = Array.from({ length: 64 }, (_, i) => {
     const x = (i % 8) / 8;
     const y = Math.floor(i / 8) / 8;

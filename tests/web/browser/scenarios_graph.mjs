@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { EDITOR, Editor, addNode, clear, connect, dropFile, editorIds, load, openComfy, run, settle, until, view } from "./comfy.mjs";
+import { framesEvery } from "./screen.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -10,6 +11,7 @@ export async function dropped(stage, how) {
   const { page } = await openComfy(stage, how);
   /** @type {Record<string, any>} */
   const found = {};
+  await framesEvery(page, 200);
   for (const { path } of how.files) {
     const name = path.split("/").pop() ?? "";
     const type = name.endsWith(".png") ? "image/png" : "application/json";

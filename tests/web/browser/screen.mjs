@@ -1,16 +1,19 @@
 // Frames of the page: fewer of them, and waiting for them.
 
+/** From one frame to the next; a test waits for two after each step, and for twice as long anyway. */
+const FRAME_MS = 60;
+
 /**
  * A page that draws less, since without a GPU the processor draws each frame: there are no transitions, and
  * `__screen.ms` slows the frames down. Runs in the page, before its own scripts.
  */
-export function calmScreen() {
+export function calmScreen(/** @type {number} */ frameMs) {
   const still = new CSSStyleSheet();
   still.replaceSync("*, ::before, ::after { animation: none !important; transition: none !important; }");
   document.adoptedStyleSheets = [still];
   const soon = window.requestAnimationFrame;
   /** Least time from one frame to the next. */
-  const screen = (globalThis.__screen = { ms: 0 });
+  const screen = (globalThis.__screen = { ms: frameMs });
   /** @type {Map<number, FrameRequestCallback>} */
   const waiting = new Map();
   let [last, id, due] = [0, 0, false];
@@ -44,8 +47,8 @@ export function calmScreen() {
   window.cancelAnimationFrame = (number) => void waiting.delete(number);
 }
 
-/** Draw no sooner than so long after the last frame; 0: as the browser does. @param {import("playwright-core").Page} page @param {number} ms */
-export async function framesEvery(page, ms) {
+/** Draw no sooner than so long after the last frame; 0: as the browser does. @param {import("playwright-core").Page} page @param {number} [ms] */
+export async function framesEvery(page, ms = FRAME_MS) {
   await page.evaluate((least) => void (globalThis.__screen.ms = least), ms);
 }
 
@@ -66,3 +69,6 @@ export async function until(page, so, ms) {
   for (const end = Date.now() + ms; Date.now() < end; await page.waitForTimeout(50)) if (await so()) return true;
   return so();
 }
+
+/** The next pages of a context draw less. @param {import("playwright-core").Page} page */
+export const calm = (page) => page.addInitScript(calmScreen, FRAME_MS);
