@@ -45,10 +45,11 @@ def test_a_full_region_equals_the_hosts_loader_with_every_kind(name, kind):
 def test_diffusers_names_that_hold_parts_of_a_weight(name):
     """Names for q, k and v apart, and for rows that the host reorders, from the host's own map."""
     case = shared_case(name)
+    weights = case.model.model.state_dict()
     tensors: dict[str, torch.Tensor] = {}
     for stem, target in comfy.lora.model_lora_keys_unet(case.model.model, {}).items():
         key, offset = (target[0], target[1]) if isinstance(target, tuple) else (target, None)
-        weight = case.model.model.state_dict().get(key)
+        weight = weights.get(key)
         if not stem.startswith("transformer.") or weight is None or weight.ndim != 2:
             continue
         shape = list(weight.shape)

@@ -11,7 +11,7 @@ import comfy.hooks
 import pytest
 import torch
 from host_features import control_net, controlled_by, from_half_on, unet_control_net
-from lora_case import HALVES, UID, WHOLE, Case, lora
+from lora_case import HALVES, UID, WHOLE, Case, lora, shared_case
 from lora_files import lora_file
 from regional_dit.attention.canvas.regions import RegionSet
 from regional_dit.attention.text.prompts import MARKER
@@ -19,15 +19,15 @@ from regional_dit.nodes.regional.controlnet import RegionControlNet
 from regional_models import is_pristine
 
 EVERYWHERE = pytest.mark.parametrize(("regions", "which"), [(WHOLE, "1"), (HALVES, "all")])
-STEPS = 4
 
 
 def conds(case: Case) -> tuple[Any, Any]:
     return case.tiny.conditioning(1, **{MARKER: UID}), case.tiny.conditioning(2)
 
 
-def run(case: Case, model: Any, positive: Any, negative: Any) -> torch.Tensor:
-    out = case.tiny.sample(model, positive, negative, steps=STEPS)
+def run(case: Case, model: Any, positive: Any, negative: Any, steps: int = 4) -> torch.Tensor:
+    """By default as many steps as let a hook begin halfway."""
+    out = case.tiny.sample(model, positive, negative, steps=steps)
     assert is_pristine(model)
     return out
 
@@ -76,21 +76,24 @@ def test_in_one_region_a_hook_and_the_lora_both_show(name: str) -> None:
 @pytest.mark.parametrize("name", ["Flux", "sd15"])
 @EVERYWHERE
 def test_a_controlnet_acts_beside_it(name: str, regions: RegionSet, which: str) -> None:
-    case = Case(name)
+    case = shared_case(name)
     ours = lora_file(case.model)
 
     def controlled() -> tuple[Any, Any]:
         make = unet_control_net(case.model) if name == "sd15" else control_net(case)
         return controlled_by(make, *conds(case))
 
+    def sampled(model: Any, sides: tuple[Any, Any]) -> torch.Tensor:
+        return run(case, model, *sides, steps=2)
+
     routed = case.patched(loras=(lora(ours, which),), regions=regions)
     loaded = case.patched(case.loaded(ours), regions=regions)
-    got = run(case, routed, *controlled())
-    assert_same(got, run(case, loaded, *controlled()))
-    plain = run(case, case.patched(regions=regions), *controlled())
-    assert differ(got, run(case, routed, *conds(case)), plain)
+    got = sampled(routed, controlled())
+    assert_same(got, sampled(loaded, controlled()))
+    plain = sampled(case.patched(regions=regions), controlled())
+    assert differ(got, sampled(routed, conds(case)), plain)
     if len(regions) == 2:  # the ControlNet in one half, the LoRA in both
         left = [RegionControlNet.execute(*controlled(), regions, "1").args for _ in range(2)]
-        half = run(case, routed, *left[0])
-        assert_same(half, run(case, loaded, *left[1]))
+        half = sampled(routed, left[0])
+        assert_same(half, sampled(loaded, left[1]))
         assert differ(half, got)
