@@ -62,7 +62,8 @@ def patch(tiny: TinyJoint, rule: Rule, regions: torch.Tensor) -> RegionalPatch:
     return RegionalPatch(prompts, rule, tuple(range(tiny.n_layers)), PercentRange())
 
 
-def sample(tiny: TinyJoint, model: Any) -> torch.Tensor:
+def sample(tiny: TinyJoint, model: Any, steps: int = 3) -> torch.Tensor:
+    """Three steps are at 0, a third and two thirds of the schedule: before and after its middle."""
     marked: dict[str, Any] = {MARKER: UID}
     positive = tiny.conditioning(1, **marked)
-    return tiny.sample(model, positive, tiny.conditioning(2), cfg=1.0, steps=4)
+    return tiny.sample(model, positive, tiny.conditioning(2), cfg=1.0, steps=steps)

@@ -165,7 +165,7 @@ COMBINATIONS = {
         model=lambda case, m: outputs(SkipLayerGuidanceDiT, m, 3.0, 0.0, 1.0, "1", "2")[0],
         families=("Flux", "Flux.2", "SD3", "AuraFlow", "Chroma", "Qwen-Image"),
     ),
-    "scheduled LoRA hook": Combination(conds=with_hooks, run=sampled(steps=4)),
+    "scheduled LoRA hook": Combination(conds=with_hooks, run=sampled(steps=3)),
     "ModelComputeDtype": Combination(model=lambda case, m: ModelComputeDtype().patch(m, "fp32")[0]),
 }
 

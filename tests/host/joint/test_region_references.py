@@ -123,7 +123,7 @@ def test_whole_samplings_equal_full_score_matrices(monkeypatch, name, rule):
     ]
 
     def sampled(positive: Any) -> torch.Tensor:
-        return tiny.sample(followed, positive, tiny.conditioning(2), cfg=1.0, steps=4)
+        return tiny.sample(followed, positive, tiny.conditioning(2), cfg=1.0, steps=3)
 
     out = sampled(mixed)
     dense.step = -1

@@ -108,7 +108,7 @@ JOINT_RULES: dict[str, Rule] = {
     "bind": Bind(0.3, isolate_until=0.4),
     "eligen": EliGen(),
     "bias": Bias(),
-    "rpf": RegionalPromptingFlux(0.2, 3),
+    "rpf": RegionalPromptingFlux(0.2, 2),
 }
 
 
@@ -129,7 +129,7 @@ def test_joint_negatives_equal_full_score_matrices(monkeypatch, name, rule):
         marked: dict[str, Any] = {MARKER: UID}
         other: dict[str, Any] = {MARKER: negative_marker}
         sides = tiny.conditioning(BASE, **marked), tiny.conditioning(NEGATIVE, **other)
-        return tiny.sample(both, *sides, cfg=3.0, steps=4)
+        return tiny.sample(both, *sides, cfg=3.0, steps=3)
 
     out = sample(negative_uid(UID))
     with dense.in_place(monkeypatch):
