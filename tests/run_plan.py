@@ -20,7 +20,6 @@ import pytest
 LONGEST_FIRST = (
     "tests/web server",
     "tests server",
-    "tests/headless/server/test_killed_servers.py",
     "tests/headless/environment/test_ladder.py",
     "tests/host/joint/test_joint_works_with.py",
     "tests/host/joint/test_joint_invariants.py",
@@ -43,6 +42,8 @@ LONGEST_FIRST = (
     "tests/headless/test_cli.py",
     "tests/headless/server/test_processes.py",
     "tests/package/test_properties.py",
+    # Waits as much as the browser does, and begins when that is through.
+    "tests/headless/server/test_killed_servers.py",
     "tests/package/test_imports.py",
     "tests/workflows/test_joint_runs.py",
     "tests/package/test_specialty_properties.py",
