@@ -33,7 +33,7 @@ SERVER_KEY_VARIABLE, SERVER_KEY = "REGIONAL_DIT_SERVER_TEST_KEY", "sk-secret-5f2
 
 # Random examples of each property. A run cannot fail by chance: they are the same every time. Those
 # that no run has met yet are searched for by ``headless test --search MINUTES``.
-settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("same", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, derandomize=True, max_examples=1000)
 settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("same")
