@@ -20,8 +20,6 @@ from .doctor import comfyui_version
 _MOST_PROCESSES = 6  # each takes a gigabyte, and the longest group of tests sets the time anyway
 # What cannot be spread, or says itself how.
 _NOT_SPREAD = ("--dist", "--pdb", "--trace", "-s", "--capture=no")
-# Neither a bar nor praise; what it found and a line of how many.
-_PYREFLY_SAYS = ("--progress-bar", "no", "--output-format", "min-text")
 COMPATIBILITY_NEEDS = ("pytest", "hypothesis")  # of the test packages
 # What every family has, which the compatibility report tables; an old host lacks some modules.
 COMPATIBILITY = (
@@ -48,8 +46,11 @@ def run(
     failed: list[str] = []
     checks = {
         "ruff": ["check", "--no-cache", str(ROOT)],
-        "pyrefly": ["check", "--python-interpreter-path", python, *_PYREFLY_SAYS],
-    }
+        "pyrefly": [
+            "check", "--python-interpreter-path", python, "--progress-bar", "no",
+            "--output-format", "min-text",
+        ],
+    }  # fmt: skip
     for name, check in checks.items() if lint else ():
         progress.line(f"{name} ...")
         if run_child([python, "-m", name, *check], cwd=ROOT, env=variables) != 0:

@@ -28,7 +28,8 @@ def test_each_check_decides_the_exit_code(
     assert testing.run(environment, Progress(said), arguments) == (tests or int(bool(wrong)))
     assert ran == ["ruff", "pyrefly", "pytest"]
     *_, last = said.getvalue().splitlines()
-    assert last == f"error: {' and '.join(wrong)} found faults, listed above." or not wrong
+    assert (last == f"error: {' and '.join(wrong)} found faults, listed above.") == bool(wrong)
+    assert ("found faults" in said.getvalue()) == bool(wrong)
 
 
 def test_compatibility_is_tested_by_itself_and_written(

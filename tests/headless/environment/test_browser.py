@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -59,22 +58,24 @@ def test_one_that_starts_is_taken(programs: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_debians_is_installed(
-    programs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    programs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quiet: Progress
 ) -> None:
     add(programs, "apt-get", APT)
     monkeypatch.setenv("OFFERED", "chromium")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert browser.ensure_chromium(Progress(io.StringIO())) == programs / "chromium"
+    assert browser.ensure_chromium(quiet) == programs / "chromium"
     update, install = (tmp_path / "log").read_text().splitlines()
     assert update == "-q update" and install.endswith("--no-install-recommends chromium")
 
 
-def test_it_is_said_when_there_is_none(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_said_when_there_is_none(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, quiet: Progress
+) -> None:
     add(programs, "apt-get", APT)
     monkeypatch.setenv("OFFERED", "")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(browser.BrowserMissing, match="Unable to locate package chromium"):
-        browser.ensure_chromium(Progress(io.StringIO()))
+        browser.ensure_chromium(quiet)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(browser.BrowserMissing, match="only root"):
-        browser.ensure_chromium(Progress(io.StringIO()))
+        browser.ensure_chromium(quiet)

@@ -129,15 +129,15 @@ def test_joint_schedules_equal_full_score_matrices(monkeypatch, name, rule):
     patch = replace(always, prompts=replace(always.prompts, regions=regions))
     dense = Scheduled(RULES[rule], shares.flatten(1), blocks_of(name))
     followed = dense.following(install(model, patch))
-    out = sample(tiny, followed, 4)
+    out = sample(tiny, followed, steps=4)
     assert dense.step == 3
     dense.step = -1
     with dense.in_place(monkeypatch):
-        wanted = sample(tiny, followed, 4)
+        wanted = sample(tiny, followed, steps=4)
     assert dense.n_calls >= 2 * tiny.n_layers
     difference = float((out - wanted).abs().max())
     torch.testing.assert_close(out, wanted, atol=5e-5, rtol=1e-4)
-    other = sample(tiny, install(model, always), 4)
+    other = sample(tiny, install(model, always), steps=4)
     assert float((out - other).abs().max()) > max(1e-4, 20 * difference)
 
 

@@ -3,7 +3,7 @@
 import { stageArea } from "../../../web/js/editor/layout.js";
 import { calm, framesEvery, settle, until } from "./screen.mjs";
 
-export { settle, until };
+export { framesEvery, settle, until };
 
 export const EDITOR = "RegionalDiT_RegionEditor";
 /** From one frame to the next while the server works. */

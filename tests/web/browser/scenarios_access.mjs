@@ -1,8 +1,7 @@
 // The editor by keyboard alone, at any size, and what it costs when nobody uses it.
 
-import { addNode, EDITOR, openComfy, settle, view } from "./comfy.mjs";
+import { addNode, EDITOR, framesEvery, openComfy, settle, view } from "./comfy.mjs";
 import { boxes, oneEditor } from "./scenarios_editing.mjs";
-import { framesEvery } from "./screen.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 

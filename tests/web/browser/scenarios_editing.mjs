@@ -1,7 +1,6 @@
 // Working in the editor by mouse, keys and touch.
 
-import { EDITOR, Editor, addNode, openComfy, settle, until, view } from "./comfy.mjs";
-import { framesEvery } from "./screen.mjs";
+import { EDITOR, Editor, addNode, framesEvery, openComfy, settle, until, view } from "./comfy.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 

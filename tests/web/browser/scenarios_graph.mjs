@@ -1,8 +1,7 @@
 // The editor in the graph: saved, loaded, copied, taken back, and given bad values.
 
 import { readFile } from "node:fs/promises";
-import { EDITOR, Editor, addNode, clear, connect, dropFile, editorIds, load, openComfy, run, settle, until, view } from "./comfy.mjs";
-import { framesEvery } from "./screen.mjs";
+import { EDITOR, Editor, addNode, clear, connect, dropFile, editorIds, framesEvery, load, openComfy, run, settle, until, view } from "./comfy.mjs";
 
 /** @typedef {import("./comfy.mjs").Stage} Stage */
 
@@ -11,7 +10,7 @@ export async function dropped(stage, how) {
   const { page } = await openComfy(stage, how);
   /** @type {Record<string, any>} */
   const found = {};
-  await framesEvery(page, 200);
+  await framesEvery(page, 200); // each draws the whole of a large graph
   for (const { path } of how.files) {
     const name = path.split("/").pop() ?? "";
     const type = name.endsWith(".png") ? "image/png" : "application/json";

@@ -7,7 +7,7 @@ const FRAME_MS = 60;
  * A page that draws less, since without a GPU the processor draws each frame: there are no transitions, and
  * `__screen.ms` slows the frames down. Runs in the page, before its own scripts.
  */
-export function calmScreen(/** @type {number} */ frameMs) {
+function calmScreen(/** @type {number} */ frameMs) {
   const still = new CSSStyleSheet();
   still.replaceSync("*, ::before, ::after { animation: none !important; transition: none !important; }");
   document.adoptedStyleSheets = [still];
@@ -47,6 +47,9 @@ export function calmScreen(/** @type {number} */ frameMs) {
   window.cancelAnimationFrame = (number) => void waiting.delete(number);
 }
 
+/** All that is loaded from now on draws less. @param {import("playwright-core").Page} page */
+export const calm = (page) => page.addInitScript(calmScreen, FRAME_MS);
+
 /** Draw no sooner than so long after the last frame; 0: as the browser does. @param {import("playwright-core").Page} page @param {number} [ms] */
 export async function framesEvery(page, ms = FRAME_MS) {
   await page.evaluate((least) => void (globalThis.__screen.ms = least), ms);
@@ -69,6 +72,3 @@ export async function until(page, so, ms) {
   for (const end = Date.now() + ms; Date.now() < end; await page.waitForTimeout(50)) if (await so()) return true;
   return so();
 }
-
-/** The next pages of a context draw less. @param {import("playwright-core").Page} page */
-export const calm = (page) => page.addInitScript(calmScreen, FRAME_MS);
