@@ -45,7 +45,8 @@ async function insertBySearch(page, name) {
   const before = await ids();
   const soon = { timeout: 6000 };
   const opened = async () => {
-    await page.mouse.dblclick(1000, 1150);
+    // At a person's pace: two clicks of one moment are no double click to LiteGraph.
+    await page.mouse.dblclick(1000, 1150, { delay: 30 });
     return page.waitForFunction(() => document.activeElement instanceof HTMLInputElement, null, soon).then(() => true, () => false);
   };
   if (!(await opened()) && !(await opened())) throw new Error("The search for nodes did not open.");
