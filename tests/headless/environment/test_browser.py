@@ -53,19 +53,30 @@ def test_one_that_starts_is_taken(programs: Path, monkeypatch: pytest.MonkeyPatc
     assert browser.find_chromium() == other
     add(programs, "chromium")
     assert browser.find_chromium() == chromium
+    shell = add(programs, "chromium-headless-shell")
+    assert browser.find_chromium() == shell
     monkeypatch.setenv(browser.CHROMIUM_VARIABLE, str(other))
     assert browser.find_chromium() == other
 
 
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        ("chromium-headless-shell chromium", ["chromium-headless-shell"]),
+        ("chromium", ["chromium-headless-shell", "chromium"]),
+    ],
+)
 def test_debians_is_installed(
-    programs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quiet: Progress
-) -> None:
+    programs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quiet: Progress,
+    offered: str, asked: list[str],
+) -> None:  # fmt: skip
     add(programs, "apt-get", APT)
-    monkeypatch.setenv("OFFERED", "chromium")
+    monkeypatch.setenv("OFFERED", offered)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert browser.ensure_chromium(quiet) == programs / "chromium"
-    update, install = (tmp_path / "log").read_text().splitlines()
-    assert update == "-q update" and install.endswith("--no-install-recommends chromium")
+    assert browser.ensure_chromium(quiet) == programs / asked[-1]
+    update, *installs = (tmp_path / "log").read_text().splitlines()
+    assert update == "-q update"
+    assert installs == [f"-q install -y --no-install-recommends {name}" for name in asked]
 
 
 def test_it_is_said_when_there_is_none(
