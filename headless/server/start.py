@@ -175,6 +175,7 @@ class Server:
             self._launch(self._base)
             self._wait()
             self._require(pack)
+            self._tell_started()
         except BaseException:
             self.stop()
             raise
@@ -271,6 +272,13 @@ class Server:
             "ComfyUI started without this pack's nodes: it could not be imported. ComfyUI's log "
             f"says:\n{said}"
         )
+
+    def _tell_started(self) -> None:
+        """Tell ``boot.py``, which waited for this."""
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(OSError):  # it ended meanwhile, as the next request will say
+                self._child.stdin.write(b"started\n")
+                self._child.stdin.flush()
 
     def __enter__(self) -> Server:
         self.start()

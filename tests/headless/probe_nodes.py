@@ -1,5 +1,6 @@
 """Two nodes for the tests' server: one that takes its time and one that fails."""
 
+import gc
 import time
 
 import comfy.model_management
@@ -20,6 +21,7 @@ class ProbeSleep:
         return float("nan")
 
     def go(self, seconds):
+        assert gc.isenabled(), "headless/server/start.py tells it when ComfyUI answers"
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             comfy.model_management.throw_exception_if_processing_interrupted()
