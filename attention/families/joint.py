@@ -27,7 +27,7 @@ from ..rules import AttentionKind, Bind, BlockKinds, Rule
 from ..text.prompts import Text
 from .attention_op import running
 from .base import CallInputs, TokenShape, is_one_of
-from .joint_override import CurrentLayer, Override, traceable
+from .joint_override import Override, marking, traceable
 from .joint_text import with_regions
 
 OVERRIDE = "optimized_attention_override"
@@ -160,24 +160,21 @@ class JointFamily(ABC):
             self.reference_lengths(model, inputs),
         )
         self._route(model, call, inputs)
-        layer = CurrentLayer()
         layout = partial(self.layout, model, call)
-        override = Override(self.name, call, layout, layer, inputs.options.get(OVERRIDE))
-        options = {**inputs.options, OVERRIDE: traceable(override, layer)}
+        override = Override(self.name, call, layout, inputs.options.get(OVERRIDE))
+        options = {**inputs.options, OVERRIDE: traceable(override)}
         inputs = self.extended(model, call, replace(inputs, options=options))
         stream = BaseStream(call, layout)
         blocks = list(enumerate(self.blocks(model)))
-        marked = [
-            (block, layer.marking(block.forward, i)) for i, block in blocks if i not in call.stream
-        ]
+        marked = [(block, marking(block.forward, i)) for i, block in blocks if i not in call.stream]
         extended = [
-            (block, layer.marking(stream.extending(block.forward, i), i))
+            (block, marking(stream.extending(block.forward, i), i))
             for i, block in blocks
             if i in call.stream
         ]
         with (
             scoped_forwards(marked, traced=True),
-            scoped_forwards(extended, recursive=False),
+            scoped_forwards(extended, traced=True),
             running(override.compiled),
             self.scoped(model, call, inputs) as changed,
         ):

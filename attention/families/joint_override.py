@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,24 +18,33 @@ from ..joint.places import Places, places_of
 from .attention_op import regional_attention
 
 # Keywords of an attention call that the compiled one has too, or needs not.
-TRACED = ("scale", "transformer_options", "_inside_attn_wrapper")
+TRACED = ("scale", "enable_gqa", "transformer_options", "_inside_attn_wrapper")
 
 
-class CurrentLayer:
-    """Which block is running: set by the blocks themselves, so skipped blocks do no harm."""
+class _Running(threading.local):
+    """Which block this thread is in: set by the blocks themselves, so skipped blocks do no harm.
 
-    def __init__(self) -> None:
-        self.index: int | None = None
+    It is found by its module, not by the override: ComfyUI has torch.compile look at nothing that
+    is found by ``transformer_options``, and so one block's code would be run for another's.
+    """
 
-    def marking(self, forward: Callable[..., Any], index: int) -> Callable[..., Any]:
-        def marked(*args: Any, **kwargs: Any) -> Any:
-            self.index = index
-            try:
-                return forward(*args, **kwargs)
-            finally:
-                self.index = None
+    layer: int | None = None
 
-        return marked
+
+_running = _Running()
+
+
+def marking(forward: Callable[..., Any], layer: int) -> Callable[..., Any]:
+    """The forward of a block; while it runs, its attention is that of this layer."""
+
+    def marked(*args: Any, **kwargs: Any) -> Any:
+        _running.layer = layer
+        try:
+            return forward(*args, **kwargs)
+        finally:
+            _running.layer = None
+
+    return marked
 
 
 class Override:
@@ -49,13 +59,11 @@ class Override:
         family: str,
         call: JointCall,
         layout: Callable[[int], Layout | None],
-        layer: CurrentLayer,
         previous: Any,
     ) -> None:
         self._family = family
         self._call = call
         self._layout = layout
-        self._layer = layer
         self.previous = previous
 
     def __call__(
@@ -72,7 +80,7 @@ class Override:
         **kw: Any,
     ) -> torch.Tensor:
         kw["attn_precision"] = attn_precision
-        layer = self._layer.index
+        layer = _running.layer
         n_tokens = q.shape[2 if skip_reshape else 1]
         places = None
         if layer is not None:
@@ -102,9 +110,12 @@ class Override:
         function: str,
         scale: float | None,
     ) -> torch.Tensor:
-        """What the compiled model runs: [B, H, S, D] each -> [B, S, C]."""
+        """What the compiled model runs: [B, H, S, D] each -> [B, S, C]. Keys and values may have
+        fewer heads."""
         func = getattr(host_attention, function)
-        kw = {} if scale is None else {"scale": scale}
+        kw: dict[str, Any] = {} if scale is None else {"scale": scale}
+        if k.shape[1] < q.shape[1]:
+            kw["enable_gqa"] = True
         places = places_of(self._call, layer, q.shape[2], self._layout, q.device)
         if places is None:
             return self._host(func, q, k, v, q.shape[1], mask=mask, skip_reshape=True, **kw)
@@ -135,7 +146,7 @@ class Override:
         return func(*args, **kw)
 
 
-def traceable(override: Override, layer: CurrentLayer) -> Callable[..., torch.Tensor]:
+def traceable(override: Override) -> Callable[..., torch.Tensor]:
     """The override; where torch.compile traces the model, as an operator that it keeps whole."""
     if "torch._dynamo" not in sys.modules:
         return override
@@ -153,13 +164,16 @@ def traceable(override: Override, layer: CurrentLayer) -> Callable[..., torch.Te
         skip_output_reshape: bool = False,
         **kw: Any,
     ) -> torch.Tensor:
-        index = layer.index
+        layer = _running.layer
+        traced = torch.compiler.is_compiling() and override.previous is None
+        if traced and layer is None:  # the text's own layers, which the host runs as ever
+            kw.update(skip_reshape=skip_reshape, skip_output_reshape=skip_output_reshape)
+            return func(q, k, v, heads, mask=mask, attn_precision=attn_precision, **kw)
         plain = (
-            torch.compiler.is_compiling()
-            and index is not None
+            traced
+            and layer is not None
             and mask is None
             and attn_precision is None
-            and override.previous is None
             and func.__module__ == host_attention.__name__  # there the operator finds it by name
             and all(name in TRACED for name in kw)
         )
@@ -168,7 +182,7 @@ def traceable(override: Override, layer: CurrentLayer) -> Callable[..., torch.Te
             return apart(func, q, k, v, heads, mask=mask, attn_precision=attn_precision, **kw)
         if not skip_reshape:
             q, k, v = heads_apart(q, k, v, heads)
-        out = regional_attention(q, k, v, None, index, func.__name__, kw.get("scale"))
+        out = regional_attention(q, k, v, None, layer, func.__name__, kw.get("scale"))
         return out.unflatten(2, (heads, -1)).transpose(1, 2) if skip_output_reshape else out
 
     return attention

@@ -35,28 +35,31 @@ def joint_call(
         for job in jobs:
             jobs_of.setdefault((job.rows.start, job.rows.stop), {})[layer] = job
     needed = [
-        [lengths_of(text.states) for job in _first_jobs(jobs).values() for text in job.texts]
+        [lengths_of(text.states) for job in _first_jobs(jobs) for text in job.texts]
         for jobs in jobs_of.values()
     ]
     extra = tuple(max(sum(text[i] for text in row) for row in needed) for i in range(len(base)))
     regional = []
     for rows, jobs in jobs_of.items():
         end = extra
-        sets = {}
-        for set_id, job in _first_jobs(jobs).items():
+        sets = []
+        for job in _first_jobs(jobs):
             spans = []
             for text in job.texts:
                 lengths = lengths_of(text.states)
                 spans.append(tuple((b - n, b) for b, n in zip(end, lengths, strict=True)))
                 end = tuple(a for a, _ in spans[-1])
-            sets[set_id] = TextSet(
-                tuple(spans),
-                tuple(text.states for text in job.texts),
-                tuple(group for group in job.groups if group.source > BASE),
-                max(layer for layer, other in jobs.items() if id(other.texts) == set_id),
-                tuple(text.owner for text in job.texts),
+            sets.append(
+                TextSet(
+                    job.texts,
+                    tuple(spans),
+                    tuple(text.states for text in job.texts),
+                    tuple(group for group in job.groups if group.source > BASE),
+                    max(layer for layer, other in jobs.items() if other.texts is job.texts),
+                    tuple(text.owner for text in job.texts),
+                )
             )
-        regional.append(Rows(slice(*rows), sets, jobs))
+        regional.append(Rows(slice(*rows), tuple(sets), jobs))
     plain = tuple(chunk for chunk in plan.chunks if (chunk.start, chunk.stop) not in jobs_of)
     grid = next(iter(plan.layers.values()))[0].grid
     streamed = [layer for row in regional for layer in row.stream_layers()]
@@ -66,9 +69,9 @@ def joint_call(
     return call
 
 
-def _first_jobs(jobs: dict[int, LayerJob]) -> dict[int, LayerJob]:
+def _first_jobs(jobs: dict[int, LayerJob]) -> list[LayerJob]:
     """The first job of each set of texts."""
     first: dict[int, LayerJob] = {}
     for _, job in sorted(jobs.items()):
         first.setdefault(id(job.texts), job)
-    return first
+    return list(first.values())

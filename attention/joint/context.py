@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..calls.call_plan import LayerJob
+from ..calls.call_plan import LayerJob, TextStates
 from ..canvas.tokens import TokenGrid
 from ..engine.groups import BASE_IMAGE, Groups
 from ..lora.ownership import Owner
@@ -42,6 +42,7 @@ class TextSet:
     """The texts of one set of regional prompts in the context of some rows.
 
     Attributes:
+        of: the jobs' texts that these are: which is meant is told by identity.
         spans: of each region's text in the context.
         states: what the family's ``text_states`` gave for each.
         owners: the region that each belongs to.
@@ -50,6 +51,7 @@ class TextSet:
         last_layer: last layer that uses them.
     """
 
+    of: tuple[TextStates, ...]
     spans: tuple[TextSpans, ...]
     states: tuple[Any, ...]
     idle: Groups
@@ -62,7 +64,7 @@ class Rows:
     """One conditioning entry of the batch with its text sets and its job in each layer."""
 
     rows: slice
-    sets: dict[int, TextSet]  # by id of the job's texts
+    sets: tuple[TextSet, ...]
     jobs: dict[int, LayerJob]
 
     @property
@@ -119,7 +121,7 @@ class JointCall:
     def texts(self) -> Iterator[tuple[slice, TextSpans, Any, Owner]]:
         """(rows, spans in the context, states, region) of every regional text."""
         for row in self.regional:
-            for texts in row.sets.values():
+            for texts in row.sets:
                 for text in zip(texts.spans, texts.states, texts.owners, strict=True):
                     yield row.rows, *text
 

@@ -47,7 +47,7 @@ class Places:
         device: of the sequence.
 
     Attributes:
-        layouts: of each regional entry, for each of its sets of texts, by its id.
+        layouts: of each regional entry, for each of its sets of texts.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Places:
             whole, owned = split_references(images, call.references, row.references)
             seen = merged_spans((*layout.registers, *whole))
             self.layouts.append(
-                {
-                    set_id: TokenLayout(
+                [
+                    TokenLayout(
                         {
                             **common,
                             **{r: layout.text(at) for r, at in enumerate(texts.spans, start=1)},
@@ -88,8 +88,8 @@ class Places:
                         },
                         seen,
                     )
-                    for set_id, texts in row.sets.items()
-                }
+                    for texts in row.sets
+                ]
             )
             self._whole.append(
                 _WholeReferences(
@@ -134,13 +134,13 @@ class Places:
             steps: list[Piece] = []
             if job is None and not streamed:
                 steps.append(_as_stock(self._stock, self._stock))
-            for set_id, texts in row.sets.items():
-                active = job is not None and id(job.texts) == set_id
+            for layout, texts in zip(layouts, row.sets, strict=True):
+                active = job is not None and job.texts is texts.of
                 if active or layer < texts.last_layer:
                     groups = job.groups if job is not None and active else texts.idle
-                    steps += self._pieces_of(groups, layouts[set_id], registers=active)
+                    steps += self._pieces_of(groups, layout, registers=active)
             if streamed:
-                layout = next(iter(layouts.values())) if job is not None else self._plain_layout
+                layout = layouts[0] if job is not None else self._plain_layout
                 steps += self._pieces_of(_stream_groups(job), layout)
             if job is not None and whole.tokens.count:
                 seen = whole.seen_with_stream if streamed else whole.seen

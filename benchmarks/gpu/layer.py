@@ -81,7 +81,7 @@ def make(
     def ours() -> Any:
         return places.attend(0, q, k, v, host_attention, partial)
 
-    bias = dense_bias(groups, next(iter(places.layouts[0].values())), image[1])
+    bias = dense_bias(groups, places.layouts[0][0], image[1])
     asks = (bias > float("-inf")).any(1)
     return Layer(q, k, v, ours, bias.to(device), asks.to(device))
 

@@ -92,7 +92,7 @@ class DenseRule:
     def attend(self, places: Any, layer: int, q: Any, k: Any, v: Any) -> torch.Tensor:
         """All rows are regional; q, k, v [B, H, S, D]."""
         (layouts,) = places.layouts
-        (layout,) = layouts.values()
+        (layout,) = layouts
         spans = layout.spans
         where = {
             source: torch.tensor([t for a, b in spans[source] for t in range(a, b)])

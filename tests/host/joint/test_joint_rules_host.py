@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from comfy_extras.nodes_torch_compile import TorchCompileModel
 from host_sampling import assert_only_positive_rows_differ, first_call
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.regions import RegionSet
@@ -191,20 +190,6 @@ def test_reference_images(name):
         torch.testing.assert_close(out, wanted, atol=1e-4, rtol=1e-4)
     out = case.sample(patched(case, [LEFT, RIGHT], [SOFT, HOLE], RULES[name]), positive=positive)
     assert out.isfinite().all()
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_second_image_stream_beside_torch_compile():
-    case = shallow_case("Flux")
-    regional = case.patch(case.model, [LEFT, RIGHT], RULES["rpf"])
-    expected = case.sample(regional, steps=1)
-    torch._dynamo.reset()
-    try:
-        out = case.sample(TorchCompileModel.execute(regional, "eager")[0], steps=1)
-    finally:
-        torch._dynamo.reset()
-    torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
-    assert is_pristine(case.model)
 
 
 class LargestTensor(TorchDispatchMode):

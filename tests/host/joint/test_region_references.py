@@ -82,9 +82,9 @@ class WithReferences(DenseRule):
 
     def attend(self, places: Any, layer: int, q: Any, k: Any, v: Any) -> torch.Tensor:
         (layouts,) = places.layouts
-        (layout,) = layouts.values()
+        (layout,) = layouts
         spans = {**layout.spans, WHOLE: layout.always}
-        return super().attend(SimpleNamespace(layouts=[{0: SimpleNamespace(spans=spans)}]), layer,
+        return super().attend(SimpleNamespace(layouts=[[SimpleNamespace(spans=spans)]]), layer,
                               q, k, v)  # fmt: skip
 
     def scores(self, layer: int) -> LayerScores:

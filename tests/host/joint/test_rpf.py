@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from comfy.patcher_extension import WrappersMP
+from comfy_extras.nodes_torch_compile import TorchCompileModel
+from host_features import outputs
 from regional_dit.attention.calls.schedule import PercentRange
 from regional_dit.attention.canvas.regions import RegionSet
 from regional_dit.attention.rules import RegionalPromptingFlux
@@ -18,6 +20,7 @@ from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_fr
 from tiny_flux_rpf import DenseRPF
 from tiny_joint import TINY
 from tiny_joint_models import flux
+from torch._dynamo.utils import counters
 
 UID = "regions-a"
 ROWS, COLS = 8, 6  # tokens of the latent of 16 x 12
@@ -145,3 +148,20 @@ def test_the_second_stream_is_seen_in_the_result(monkeypatch, model):
     monkeypatch.setattr(family, False)
     assert (ours(model, HALVES, rule) - wanted).abs().max() > 1e-3
     assert "forward" not in net.single_blocks[0].__dict__
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_second_stream_is_in_the_graph_beside_a_controlnet(model):
+    """One graph of torch.compile for all steps; it adds residuals in place between the blocks."""
+    rule, used = RULES["all steps"], with_control(model)
+    wanted = ours(used, APART, rule)
+    torch._dynamo.reset()
+    counters.clear()
+    try:
+        for _ in range(2):
+            compiled = outputs(TorchCompileModel, used, "eager")[0]
+            torch.testing.assert_close(ours(compiled, APART, rule), wanted, atol=2e-5, rtol=1e-5)
+            assert counters["stats"]["unique_graphs"] == 1 and not counters["graph_break"]
+    finally:
+        torch._dynamo.reset()
+    assert not any("forward" in block.__dict__ for block in model.model.diffusion_model.modules())

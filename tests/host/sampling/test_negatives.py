@@ -96,9 +96,9 @@ class BothSides(DenseRule):
         assert len(places.layouts) == len(self.sides) == len(q)
         found = []
         for row, (layouts, side) in enumerate(zip(places.layouts, self.sides, strict=True)):
-            (layout,) = layouts.values()
+            (layout,) = layouts
             self.masks = side
-            one = SimpleNamespace(layouts=[{0: layout}])
+            one = SimpleNamespace(layouts=[[layout]])
             parts = (t[row : row + 1] for t in (q, k, v))
             found.append(super().attend(one, layer, *parts))
         return torch.cat(found)
