@@ -16,7 +16,7 @@ from regional_dit.attention.sampling.host import install
 from regional_dit.attention.sampling.run import RegionalPatch
 from regional_dit.attention.text.prompts import MARKER, RegionalPrompts, text_from_conditioning
 from tiny_joint import TINY, TinyJoint
-from tiny_joint_models import flux, sd3
+from tiny_joint_models import flux, hidream, z_image
 
 # The host's own nodes.py; by name, as type checkers take the pack's folder for it.
 host: Any = import_module("nodes")
@@ -97,9 +97,10 @@ def shared_case(name: str) -> Case:
 
 @cache
 def shallow_case(name: str) -> Case:
-    """Flux or SD3 with one block of each kind: torch.compile traces every block by itself."""
+    """With one block of each kind, or two: torch.compile traces every block by itself."""
     shallow = {
         "Flux": partial(flux, depth=1, depth_single_blocks=1),
-        "SD3": partial(sd3, num_blocks=2, x_block_self_attn_layers=[0]),
+        "HiDream": partial(hidream, num_layers=0, llama_layers=[1, 2]),
+        "Z-Image": partial(z_image, n_layers=2),
     }
     return Case(name, replace(TINY[name], build=shallow[name], n_layers=2))

@@ -215,7 +215,7 @@ def hunyuan_image() -> Any:
     return built("HunyuanImage21", {"image_model": "hunyuan_video", **config})
 
 
-def hidream() -> Any:
+def hidream(**more: Any) -> Any:
     return built(
         "HiDream",
         {
@@ -233,6 +233,7 @@ def hidream() -> Any:
             "num_activated_experts": 1,
             "axes_dims_rope": (4, 6, 6),
             "llama_layers": [0, 1, 2, 2],
+            **more,
         },
     )
 
@@ -268,7 +269,7 @@ def lumina() -> Any:
     return built("Lumina2", {**LUMINA, "n_kv_heads": 2})
 
 
-def z_image(padded: bool = True) -> Any:
+def z_image(padded: bool = True, **shape: Any) -> Any:
     """Its modulation is always 256 wide, and so must the model be."""
     more = {
         "dim": 256,
@@ -279,4 +280,4 @@ def z_image(padded: bool = True) -> Any:
         "pad_tokens_multiple": 32 if padded else None,
     }
     host_model("ZImage")  # same class as Lumina 2, in hosts that know both
-    return built("Lumina2", {**LUMINA, **more})
+    return built("Lumina2", {**LUMINA, **more, **shape})
