@@ -165,16 +165,12 @@ class JointFamily(ABC):
         options = {**inputs.options, OVERRIDE: traceable(override)}
         inputs = self.extended(model, call, replace(inputs, options=options))
         stream = BaseStream(call, layout)
-        blocks = list(enumerate(self.blocks(model)))
-        marked = [(block, marking(block.forward, i)) for i, block in blocks if i not in call.stream]
-        extended = [
+        marked = [
             (block, marking(stream.extending(block.forward, i), i))
-            for i, block in blocks
-            if i in call.stream
+            for i, block in enumerate(self.blocks(model))
         ]
         with (
             scoped_forwards(marked, traced=True),
-            scoped_forwards(extended, traced=True),
             running(override.compiled),
             self.scoped(model, call, inputs) as changed,
         ):
