@@ -14,23 +14,19 @@ import torch
 @contextmanager
 def scoped_forwards(
     replacements: Sequence[tuple[Any, Callable[..., Any]]],
-    *,
-    recursive: bool = True,
-    traced: bool = False,
 ) -> Iterator[None]:
     """Give each module its replacement forward; on exit, also after an exception, put back what
     was there, so that nothing of ours is ever left on a model.
 
     Args:
-        replacements: (module, forward).
-        recursive: keep torch.compile out of all that the forwards call, not only of themselves.
-        traced: do not keep it out at all: the forwards are written for it.
+        replacements: (module, forward). torch.compile traces the forwards, as it does the stock
+            ones: those that are not written for that go through ``without_compile``.
     """
     undo: list[tuple[Any, Any]] = []
     try:
         for module, forward in replacements:
             undo.append((module, module.__dict__.get("forward")))
-            module.forward = forward if traced else without_compile(forward, recursive=recursive)
+            module.forward = forward
         yield
     finally:
         for module, previous in reversed(undo):
@@ -46,6 +42,10 @@ def without_compile(forward: Callable[..., Any], *, recursive: bool = True) -> C
     What is compiled cannot be seen from here: wrappers that run after ours may swap the model for a
     compiled one. So nothing is taken for granted; but making a function that the compiler leaves
     alone costs more than the call of it, so there is one for all, and each forward is its argument.
+
+    Args:
+        forward: to be left alone.
+        recursive: with all that it calls, not only itself.
     """
     # Importing dynamo costs seconds. Newer PyTorch has it loaded from the start, older only where
     # something was compiled.

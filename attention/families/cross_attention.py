@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -36,9 +36,6 @@ class CrossAttentionFamily(ABC):
     host_classes: tuple[str, ...]
     attention: AttentionKind = "cross"
     text_keys: tuple[str, ...] = ("cross_attn",)
-    # Whether torch.compile may trace the stand-ins. Not where they read what other swapped forwards
-    # have noted, which happens only when the graph has run.
-    traced: ClassVar[bool] = True
 
     def matches(self, model: Any) -> bool:
         return is_one_of(model, self.host_classes)
@@ -90,7 +87,7 @@ class CrossAttentionFamily(ABC):
             layer = RegionalLayer(self.name, index, jobs, plan, cache, inputs, asks)
             replacements.append((modules[index], self.forward(modules[index], layer)))
         try:
-            with scoped_forwards(replacements, traced=self.traced), running(attends):
+            with scoped_forwards(replacements), running(attends):
                 yield inputs
         finally:
             asks.clear()  # they and their layers hold each other, and texts on the device

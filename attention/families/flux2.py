@@ -42,6 +42,6 @@ class Flux2(Flux):
 
         with (
             super().scoped(model, call, inputs) as changed,
-            scoped_forwards([(embedder, forward)], traced=True),
+            scoped_forwards([(embedder, forward)]),
         ):
             yield changed

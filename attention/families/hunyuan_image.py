@@ -95,7 +95,7 @@ class HunyuanImage(JointFamily):
     def scoped(self, model: Any, call: JointCall, inputs: CallInputs) -> Iterator[CallInputs]:
         refiner = model.diffusion_model.txt_in
         alone = _refining(refiner.forward, call)
-        with scoped_forwards([(refiner, alone)], traced=True):
+        with scoped_forwards([(refiner, alone)]):
             yield inputs
 
 

@@ -170,7 +170,7 @@ class JointFamily(ABC):
             for i, block in enumerate(self.blocks(model))
         ]
         with (
-            scoped_forwards(marked, traced=True),
+            scoped_forwards(marked),
             running(override.compiled),
             self.scoped(model, call, inputs) as changed,
         ):

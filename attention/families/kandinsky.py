@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
 import torch
 
 from ..calls.call_plan import CallPlan, LayerJob, TextCache
-from ..calls.scoped import scoped_forwards
+from ..calls.scoped import scoped_forwards, without_compile
 from ..engine.attend import KeyValue
 from ..text.prompts import Text
 from .base import CallInputs, TokenShape
@@ -28,7 +28,6 @@ REFINER = "regional_dit_kandinsky_refiner"  # in the options of one call
 
 class Kandinsky5(CrossAttentionFamily):
     name = "Kandinsky 5"
-    traced: ClassVar[bool] = False  # projections read the time that a text block notes
     host_classes = ("Kandinsky5", "Kandinsky5Image")
 
     def modules(self, model: Any) -> Sequence[Any]:
@@ -55,9 +54,10 @@ class Kandinsky5(CrossAttentionFamily):
         inputs = replace(inputs, options={**inputs.options, REFINER: refiner})
         if "by rows" not in plan.memo:
             plan.memo["by rows"] = _texts_by_rows(plan)
+        noting = without_compile(refiner.noting(first.forward), recursive=False)
         # Keys and values change with the time, so none are kept.
         with (
-            scoped_forwards([(first, refiner.noting(first.forward))], recursive=False),
+            scoped_forwards([(first, noting)]),
             super().patched(model, plan.memo["by rows"], TextCache(0), inputs) as call,
         ):
             yield call
@@ -84,7 +84,8 @@ class Kandinsky5(CrossAttentionFamily):
             k, v = keys_and_values(context)
             return module.out_layer(ask(q, k, v, transformer_options=transformer_options))
 
-        return forward
+        # Projections read the time that a text block notes, which it does when the graph has run.
+        return without_compile(forward)
 
 
 def _texts_by_rows(plan: CallPlan) -> CallPlan:

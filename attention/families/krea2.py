@@ -46,5 +46,5 @@ class Krea2(JointFamily):
         def forward(x: torch.Tensor, *args: Any, **kw: Any) -> torch.Tensor:
             return text_by_text(x, call, lambda rows, at, _: fuse(x[rows, at], *args, **kw))
 
-        with scoped_forwards([(fusion, forward)], traced=True):
+        with scoped_forwards([(fusion, forward)]):
             yield with_text_watched(self.name, call, inputs)

@@ -40,6 +40,6 @@ class LongCatImage(Flux):
 
         with (
             super().scoped(model, call, inputs) as changed,
-            scoped_forwards([(embedder, forward)], traced=True),
+            scoped_forwards([(embedder, forward)]),
         ):
             yield changed

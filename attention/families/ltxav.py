@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import comfy.ldm.modules.attention as host_attention
 import torch
 
 from ..calls.call_plan import CallPlan, TextCache
-from ..calls.scoped import scoped_forwards
+from ..calls.scoped import scoped_forwards, without_compile
 from ..engine.attend import KeyValue
 from ..text.prompts import Text
 from .base import CallInputs, TokenShape
@@ -27,7 +27,6 @@ TIMES = "regional_dit_prompt_times"  # layer -> the time by which it shifts and 
 
 
 class LTXAV(CrossAttentionFamily):
-    traced: ClassVar[bool] = False  # the stand-ins read the times that the blocks note
     name = "LTX-2"
     host_classes = ("LTXAV",)
 
@@ -68,7 +67,7 @@ class LTXAV(CrossAttentionFamily):
         noting = [(blocks[i], _noting(blocks[i].forward, times, i)) for i in timed]
         # Keys and values change with the time, so none are kept.
         with (
-            scoped_forwards(noting, recursive=False),
+            scoped_forwards(noting),
             super().patched(model, plan, TextCache(0), inputs) as call,
         ):
             yield call
@@ -113,7 +112,8 @@ class LTXAV(CrossAttentionFamily):
                 out = (out.unflatten(2, (module.heads, -1)) * gates[..., None]).flatten(2)
             return module.to_out(out)
 
-        return forward
+        # It reads the times that the blocks note, which they do when the graph has run.
+        return without_compile(forward)
 
 
 def _projected_by_encoder(net: Any) -> bool:
@@ -127,4 +127,4 @@ def _noting(forward: Callable[..., Any], times: dict[int, torch.Tensor], index: 
         times[index] = v_prompt_timestep
         return forward(*args, v_prompt_timestep=v_prompt_timestep, **kw)
 
-    return noted
+    return without_compile(noted, recursive=False)

@@ -91,7 +91,7 @@ class Lumina2(JointFamily):
         ]
         if _multiple(model) > 1:
             swapped.append((net.cap_embedder, _padding(net.cap_embedder, net.cap_pad_token, call)))
-        with scoped_forwards(swapped, traced=True):
+        with scoped_forwards(swapped):
             yield replace(inputs, extra=_extra(call, inputs))
 
 

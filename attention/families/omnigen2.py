@@ -70,7 +70,7 @@ class OmniGen2(JointFamily):
             (embedder, _placed(embedder.forward, call)),
             *((layer, _refining(layer.forward, call)) for layer in net.context_refiner),
         ]
-        with scoped_forwards(swapped, traced=True):
+        with scoped_forwards(swapped):
             yield inputs
 
 

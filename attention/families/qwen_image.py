@@ -38,5 +38,5 @@ class QwenImage(JointFamily):
         def forward(ids: torch.Tensor) -> torch.Tensor:
             return embed(restarted(ids, call, range(3)))
 
-        with scoped_forwards([(embedder, forward)], traced=True):
+        with scoped_forwards([(embedder, forward)]):
             yield inputs

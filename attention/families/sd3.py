@@ -48,5 +48,5 @@ class SD3(JointFamily):
                 context, call, lambda rows, tokens, _: process(context[rows, tokens])
             )
 
-        with scoped_forwards([(processor, forward)], traced=True):
+        with scoped_forwards([(processor, forward)]):
             yield inputs

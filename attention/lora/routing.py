@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..calls.scoped import scoped_forwards
+from ..calls.scoped import scoped_forwards, without_compile
 from ..errors import HostError
 from .delta import Base, Delta
 from .layer import RoutedLayer
@@ -70,7 +70,7 @@ class Routing:
         for module, plan in self.layers.items():
             swapped.append((module, RoutedLayer(self, module, plan)))
         swapped += self.experts_of(self)
-        with scoped_forwards(swapped, recursive=False):
+        with scoped_forwards([(m, without_compile(f, recursive=False)) for m, f in swapped]):
             yield
 
     def lay_out(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch._dynamo
-from regional_dit.attention.calls.scoped import scoped_forwards
+from regional_dit.attention.calls.scoped import scoped_forwards, without_compile
 from torch import nn
 
 N_BLOCKS = 12
@@ -22,7 +22,7 @@ class Network(nn.Module):
         return x
 
 
-def swapped(network: Network, seen: list[bool]) -> list:
+def swapped(network: Network, seen: list[bool], recursive: bool = True) -> list:
     """New forwards, as each model call makes them; Python state in them must not be traced."""
 
     def forward_of(block: nn.Module, index: int):
@@ -30,7 +30,7 @@ def swapped(network: Network, seen: list[bool]) -> list:
             seen.append(torch.compiler.is_compiling())
             return type(block).forward(block, x) + index
 
-        return forward
+        return without_compile(forward, recursive=recursive)
 
     return [(block, forward_of(block, i)) for i, block in enumerate(network.blocks)]
 
@@ -40,7 +40,7 @@ def test_calls_make_no_wrapper_for_the_compiler(recursive, monkeypatch):
     network, seen = Network(), []
 
     def call() -> None:
-        with scoped_forwards(swapped(network, seen), recursive=recursive):
+        with scoped_forwards(swapped(network, seen, recursive)):
             network(torch.zeros(1, 4))
 
     call()
